@@ -1,0 +1,51 @@
+# Every target sets up what it needs. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint types format bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "genro-wopi needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local]'
+	@touch $@
+
+$(VENV)/.developing: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+install: $(VENV)/.installed ## Make the virtual environment with everything that runs
+
+run: install ## Start the local cluster (ARGS="--port 8080 --replicas 2")
+	@exec $(BIN)/genro-wopi dev $(ARGS)
+
+test: $(VENV)/.developing ## Run all tests (ARGS are pytest's)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.developing ## Style, and who may import whom
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
+
+types: $(VENV)/.developing ## Strict types
+	$(BIN)/pyright
+
+format: $(VENV)/.developing ## Format the code
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --fix --quiet .
+
+bench: $(VENV)/.developing ## Measure against a bare program, in one run
+	$(BIN)/python -m tests.bench $(ARGS)
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) .dev .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The process that tells applications what happened to their documents."""

@@ -1,0 +1,66 @@
+"""Builds the callback-worker: the only module here that chooses adapters."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Final
+
+from genro_wopi.adapters.directory import CachedDirectory
+from genro_wopi.adapters.http.egress import EgressPolicy
+from genro_wopi.adapters.redis.client import connect
+from genro_wopi.adapters.redis.event_queue import RedisEventQueue
+from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
+from genro_wopi.adapters.secrets import AesGcmRing
+from genro_wopi.adapters.webhooks import WebhookReceiver
+from genro_wopi.callback_worker.operations.deliver import WAIT_MS, Deliverer
+from genro_wopi.domain.clock import SystemClock
+from genro_wopi.domain.events import Delivery, DeliveryOutcome
+from genro_wopi.runtime import metrics
+from genro_wopi.runtime.lifecycle import require_redis
+from genro_wopi.runtime.logs import get_logger
+from genro_wopi.runtime.settings import Settings
+
+BLOCKING_TIMEOUT_S: Final = WAIT_MS / 1000 + 2.0
+"""Above the time that a blocking read waits, so that waiting is not taken for an outage."""
+
+
+async def run(settings: Settings, stopping: asyncio.Event) -> None:
+    """Deliver events until told to stop."""
+    url = settings.redis_url.reveal()
+    async with AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(connect(url))
+        blocking = await stack.enter_async_context(
+            connect(url, socket_timeout_s=BLOCKING_TIMEOUT_S)
+        )
+        await require_redis(redis)
+        receiver = WebhookReceiver(
+            CachedDirectory(RedisTenantStore(redis)),
+            AesGcmRing(settings.encryption_keys),
+            EgressPolicy(settings.callback_allow, setting="WOPI_CALLBACK_ALLOW"),
+        )
+        stack.push_async_callback(receiver.aclose)
+        queue = RedisEventQueue(redis, blocking, settings.event_partitions)
+        deliverer = Deliverer(
+            queue, receiver, SystemClock(), settings.callback_retry_seconds, report
+        )
+        get_logger().info("service_ready")
+        working = asyncio.ensure_future(deliverer.run(stopping))
+        stopped = asyncio.ensure_future(stopping.wait())
+        await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
+        async with asyncio.timeout(settings.drain_seconds + WAIT_MS / 1000 + 1):
+            await working
+        stopped.cancel()
+        get_logger().info("service_stopped")
+
+
+def report(delivery: Delivery, outcome: DeliveryOutcome) -> None:
+    """Count and log one delivery."""
+    event = delivery.event
+    result = "skipped" if outcome.skipped else "delivered" if outcome.delivered else "failed"
+    metrics.EVENTS.labels(event.name, result).inc()
+    if event.attempt == 1:
+        metrics.EVENT_LAG.observe(max(0.0, SystemClock().now_us() - event.at_us) / 1_000_000)
+    fields = {"event_name": event.name, "event_id": event.event_id, "attempt": event.attempt}
+    if outcome.delivered:
+        get_logger().info(f"event_{result}", **fields)
+    else:
+        get_logger().warning("event_failed", **fields, reason=outcome.reason)

@@ -1,0 +1,1 @@
+"""What the callback-worker does; none of it knows HTTP or Redis."""

@@ -1,0 +1,132 @@
+"""Builds the gateway: the only module here that chooses adapters."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+
+import httpcore
+from litestar import Litestar
+from litestar.datastructures import State
+
+from genro_wopi.adapters.editors import FetchingEditorDirectory
+from genro_wopi.adapters.http.egress import EgressPolicy
+from genro_wopi.adapters.http.fetch import FetchError, fetch
+from genro_wopi.adapters.redis.client import RedisClient, connect
+from genro_wopi.adapters.redis.editor_store import RedisEditorStore
+from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
+from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
+from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
+from genro_wopi.adapters.secrets import AesGcmRing
+from genro_wopi.adapters.spool import Spool
+from genro_wopi.adapters.storage.opener import CachingStorageOpener, StorageSurroundings
+from genro_wopi.domain.clock import SystemClock
+from genro_wopi.domain.errors import UnavailableError
+from genro_wopi.gateway.operations.office import Office
+from genro_wopi.gateway.routes.api import api_routes
+from genro_wopi.gateway.routes.forward import Forwarder, forward_route
+from genro_wopi.gateway.routes.internal import SessionServiceClient
+from genro_wopi.gateway.routes.pages import PAGES
+from genro_wopi.gateway.routes.service import GatewayService
+from genro_wopi.runtime.lifecycle import require_redis
+from genro_wopi.runtime.settings import Settings
+from genro_wopi.web.health import health_routes
+from genro_wopi.web.server import Readiness, serve
+
+
+async def run(settings: Settings, stopping: asyncio.Event) -> None:
+    """Serve the public edge until told to stop."""
+    async with AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(connect(settings.redis_url.reveal()))
+        await require_redis(redis)
+        readiness = Readiness()
+        service = build_service(settings, redis, readiness, stack)
+        groups = {"/wopi": settings.wopi_service_urls} if settings.wopi_service_urls else {}
+        groups |= {prefix: (url,) for prefix, url in settings.gateway_routes}
+        forwarders = {p: Forwarder(urls, readiness) for p, urls in groups.items()}
+        for forwarder in forwarders.values():
+            stack.push_async_callback(forwarder.aclose)
+        app = create_app(service, redis, forwarders, settings.wopi_service_urls)
+        await serve(app, settings, readiness, stopping)
+
+
+def build_service(
+    settings: Settings, redis: RedisClient, readiness: Readiness, stack: AsyncExitStack
+) -> GatewayService:
+    """Choose the adapters; what they hold open closes with the stack."""
+    editor_policy = EgressPolicy(settings.editor_allow, setting="WOPI_EDITOR_ALLOW")
+    editors = RedisEditorStore(redis)
+    directory = FetchingEditorDirectory(editors, editor_policy)
+    ring = AesGcmRing(settings.encryption_keys)
+    storages = CachingStorageOpener(
+        StorageSurroundings(
+            local_roots=settings.local_roots,
+            ring=ring,
+            egress=EgressPolicy(settings.storage_allow, setting="WOPI_STORAGE_ALLOW"),
+        )
+    )
+    sessions = SessionServiceClient(settings.session_service_url, settings.internal_token)
+    for close in (directory.aclose, storages.aclose, sessions.aclose):
+        stack.push_async_callback(close)
+    settings.spool_dir.mkdir(parents=True, exist_ok=True)
+    office = Office(
+        tenants=RedisTenantStore(redis),
+        editors=editors,
+        directory=directory,
+        storages=storages,
+        registry=RedisFileRegistry(redis, settings.event_partitions),
+        ledger=RedisSaveLedger(redis, settings.event_partitions),
+        ring=ring,
+        clock=SystemClock(),
+        callback_egress=EgressPolicy(settings.callback_allow, setting="WOPI_CALLBACK_ALLOW"),
+        editor_egress=editor_policy,
+    )
+    return GatewayService(
+        office=office,
+        sessions=sessions,
+        spool=Spool(settings.spool_dir, disk_bytes_max=settings.spool_bytes_max),
+        readiness=readiness,
+        admin_token=settings.admin_token,
+        file_bytes_max=settings.file_bytes_max,
+        public_url=settings.public_url,
+        version=version("genro-wopi"),
+    )
+
+
+def create_app(
+    service: GatewayService,
+    redis: RedisClient,
+    forwarders: dict[str, Forwarder],
+    wopi_service_urls: tuple[str, ...],
+) -> Litestar:
+    """Wire the routes to a service."""
+    pool = httpcore.AsyncConnectionPool()
+
+    async def check() -> dict[str, str]:
+        await redis.call("PING")
+        if not await service.sessions.ready():
+            raise UnavailableError("The session-service is not ready.")
+        for url in wopi_service_urls:
+            await _require_ready(pool, url)
+        return {"redis": "ready", "session-service": "ready"}
+
+    return Litestar(
+        route_handlers=[
+            *api_routes(),
+            *PAGES,
+            *(forward_route(prefix, f) for prefix, f in forwarders.items()),
+            *health_routes(service.readiness, check),
+        ],
+        state=State({"gateway": service}),
+        openapi_config=None,
+        logging_config=None,
+        on_shutdown=[pool.aclose],
+    )
+
+
+async def _require_ready(pool: httpcore.AsyncConnectionPool, url: str) -> None:
+    try:
+        answer = await fetch(pool, "GET", f"{url}/health/ready", timeout_s=2.0)
+    except FetchError as error:
+        raise UnavailableError("A wopi-service does not answer.") from error
+    if answer.status != 200:  # noqa: PLR2004 - OK
+        raise UnavailableError("A wopi-service is not ready.")

@@ -1,0 +1,1 @@
+"""What the gateway does itself; none of it knows HTTP, Redis or S3."""

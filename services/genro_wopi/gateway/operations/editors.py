@@ -1,0 +1,130 @@
+"""Editors of the instance and of tenants."""
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.editors import Editor
+from genro_wopi.domain.errors import NotFoundError
+from genro_wopi.domain.identifiers import parse_slug
+from genro_wopi.gateway.operations.office import Office
+from genro_wopi.gateway.operations.tenants import tenant_of
+from genro_wopi.management.editors import (
+    EditorList,
+    EditorListRequest,
+    EditorPatch,
+    EditorPut,
+    EditorRef,
+    EditorView,
+)
+from genro_wopi.management.operation import Nothing, Upserted
+from genro_wopi.protocol.times import format_us
+
+DISCOVERY_PATH = "/hosting/discovery"
+
+
+async def put_editor(office: Office, caller: Caller, request: EditorPut) -> Upserted[EditorView]:
+    """Add an editor, or replace it; its discovery is fetched at once."""
+    scope = await _scope(office, caller, request.tenant_id)
+    name = parse_slug("name", request.name)
+    known = await office.editors.get_editor(scope, name)
+    now_us = office.clock.now_us()
+    editor = Editor(
+        scope=scope,
+        name=name,
+        kind=request.kind,
+        url=request.url.rstrip("/"),
+        discovery_url=request.discovery_url or request.url.rstrip("/") + DISCOVERY_PATH,
+        proof=request.proof,
+        priority=request.priority,
+        extensions=tuple(e.lower() for e in request.extensions),
+        revision=known.revision + 1 if known else 1,
+        created_us=known.created_us if known else now_us,
+        updated_us=now_us,
+    )
+    return Upserted(await _kept(office, editor), created=known is None)
+
+
+async def list_editors(office: Office, caller: Caller, request: EditorListRequest) -> EditorList:
+    """List the tenant's editors; without a tenant those of the instance."""
+    scope = await _scope(office, caller, request.tenant_id)
+    found = await office.editors.list_editors(scope)
+    return EditorList(items=[await _view(office, e) for e in found])
+
+
+async def update_editor(office: Office, caller: Caller, request: EditorPatch) -> EditorView:
+    """Change an editor."""
+    editor = await _editor_of(office, caller, request.name, request.tenant_id)
+    changes: dict[str, Any] = {}
+    for name in ("kind", "url", "discovery_url", "proof", "priority", "extensions"):
+        value = getattr(request, name)
+        if value is not UNSET:
+            changes[name] = value
+    if "url" in changes and "discovery_url" not in changes:
+        changes["discovery_url"] = None
+    if "discovery_url" in changes and changes["discovery_url"] is None:
+        changes["discovery_url"] = changes.get("url", editor.url).rstrip("/") + DISCOVERY_PATH
+    if "extensions" in changes:
+        changes["extensions"] = tuple(e.lower() for e in changes["extensions"])
+    changed = msgspec.structs.replace(
+        editor, **changes, revision=editor.revision + 1, updated_us=office.clock.now_us()
+    )
+    return await _kept(office, changed)
+
+
+async def delete_editor(office: Office, caller: Caller, request: EditorRef) -> Nothing:
+    """Remove an editor."""
+    editor = await _editor_of(office, caller, request.name, request.tenant_id)
+    await office.editors.delete_editor(editor.scope, editor.name)
+    return Nothing()
+
+
+async def refresh_editor(office: Office, caller: Caller, request: EditorRef) -> EditorView:
+    """Fetch an editor's discovery now."""
+    editor = await _editor_of(office, caller, request.name, request.tenant_id)
+    await office.directory.fetch(editor)
+    return await _view(office, editor)
+
+
+async def _kept(office: Office, editor: Editor) -> EditorView:
+    for field in ("url", "discovery_url"):
+        await office.editor_egress.check_url(getattr(editor, field), field=field)
+    await office.editors.put_editor(editor)
+    await office.directory.fetch(editor)
+    return await _view(office, editor)
+
+
+async def _scope(office: Office, caller: Caller, tenant_id: str | None) -> str:
+    if caller.is_admin and tenant_id is None:
+        return ""
+    return (await tenant_of(office, caller, tenant_id)).tenant_id
+
+
+async def _editor_of(office: Office, caller: Caller, name: str, tenant_id: str | None) -> Editor:
+    scope = await _scope(office, caller, tenant_id)
+    editor = await office.editors.get_editor(scope, name)
+    if editor is None:
+        raise NotFoundError(f"There is no editor {name!r}.")
+    return editor
+
+
+async def _view(office: Office, editor: Editor) -> EditorView:
+    state = await office.editors.get_state(editor.scope, editor.name)
+    actions = state.discovery.actions if state else ()
+    return EditorView(
+        name=editor.name,
+        tenant_id=editor.scope or None,
+        kind=editor.kind,
+        url=editor.url,
+        discovery_url=editor.discovery_url,
+        proof=editor.proof,
+        priority=editor.priority,
+        extensions=list(editor.extensions),
+        is_available=bool(actions),
+        fetched_at=format_us(state.fetched_us) if state and state.fetched_us else None,
+        file_types=sorted({a.ext for a in actions if a.ext}),
+        proof_keys=len(state.seen_keys) if state else 0,
+        last_error=state.last_error if state else None,
+    )

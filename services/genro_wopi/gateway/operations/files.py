@@ -1,0 +1,212 @@
+"""Files in storages: list, create, upload, download. Writing goes through the commit protocol."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from importlib.resources import files as package_files
+from typing import Final
+
+import msgspec
+
+from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.commit import Commit, Save, Saved
+from genro_wopi.domain.errors import (
+    AlreadyExistsError,
+    FieldError,
+    InvalidFieldsError,
+    NotFoundError,
+    PreconditionFailedError,
+    RangeError,
+    UnavailableError,
+)
+from genro_wopi.domain.files import FileRecord, Head, KnownHead
+from genro_wopi.domain.identifiers import SessionId, new_save_id
+from genro_wopi.domain.memory_body import MemoryBody
+from genro_wopi.domain.paths import extension_of, parse_folder, parse_path
+from genro_wopi.domain.storages import Body, HeadChangedError, StorageNode
+from genro_wopi.gateway.operations.office import Office
+from genro_wopi.gateway.operations.storages import storage_of
+from genro_wopi.management.storages import (
+    EntryView,
+    FileCreate,
+    FileRef,
+    FileView,
+    FolderRequest,
+    FolderView,
+)
+from genro_wopi.protocol.byte_range import ByteRange, UnsatisfiableRangeError, parse_range
+from genro_wopi.protocol.times import format_us
+
+UPLOAD_PATIENCE_S: Final = 25.0
+ATTEMPTS_MAX: Final = 8
+"""How often an unconditional upload starts again when others write the same file."""
+
+OFFICE_TEMPLATES: Final = frozenset({"docx", "xlsx", "pptx", "odt", "ods", "odp"})
+TEXT_TEMPLATES: Final = frozenset({"txt", "md", "csv"})
+
+
+class UploadConditions(msgspec.Struct, frozen=True):
+    """If-Match and If-None-Match of an upload."""
+
+    if_match: str | None = None
+    if_none_match: str | None = None
+
+
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that is being read; `source` closes it."""
+
+    head: KnownHead
+    part: ByteRange | None
+    chunks: AsyncIterator[bytes]
+    source: AsyncExitStack
+
+
+async def list_folder(office: Office, caller: Caller, request: FolderRequest) -> FolderView:
+    """List a folder by name."""
+    path = parse_folder(request.path)
+    storage = await storage_of(office, caller, request.name, request.tenant_id)
+    backend = await office.storages.open(storage)
+    entries = await backend.list_folder(path, limit=request.limit)
+    return FolderView(
+        items=[
+            EntryView(
+                name=e.name,
+                path=f"{path}/{e.name}" if path else e.name,
+                is_folder=e.is_folder,
+                size=e.size_bytes,
+                modified_at=format_us(e.modified_us) if e.modified_us else None,
+            )
+            for e in entries
+        ]
+    )
+
+
+async def create_file(office: Office, caller: Caller, request: FileCreate) -> FileView:
+    """Create a file from a template.
+
+    Raises:
+        AlreadyExistsError: the name is taken.
+        InvalidFieldsError: there is no such template.
+    """
+    body = MemoryBody(_template(request))
+    conditions = UploadConditions(if_none_match="*")
+    reference = FileRef(name=request.name, path=request.path, tenant_id=request.tenant_id)
+    try:
+        return await upload_file(office, caller, reference, body, conditions)
+    except PreconditionFailedError as error:
+        raise AlreadyExistsError(f"There is a file {request.path!r} already.") from error
+
+
+async def upload_file(
+    office: Office, caller: Caller, request: FileRef, body: Body, conditions: UploadConditions
+) -> FileView:
+    """Store a body that was received whole.
+
+    Raises:
+        PreconditionFailedError: If-Match or If-None-Match did not hold.
+        UnavailableError: the storage stayed away, or others kept writing the file.
+    """
+    node, record = await _file(office, caller, request)
+    deadline_s = office.clock.monotonic_s() + UPLOAD_PATIENCE_S
+    commit = Commit(office.ledger, node, office.clock)
+    for _ in range(ATTEMPTS_MAX):
+        head = await node.stat()
+        await _check_conditions(office, record, head, conditions)
+        try:
+            saved = await commit.upload(_save(record), body, head, deadline_s=deadline_s)
+        except HeadChangedError:
+            continue
+        return _view(record, saved)
+    raise UnavailableError("Others keep writing this file; try again.")
+
+
+async def open_download(
+    office: Office, caller: Caller, request: FileRef, byte_range: str | None
+) -> Download:
+    """Open a file for reading.
+
+    Raises:
+        NotFoundError: there is none.
+        RangeError: no byte of it lies in the range.
+    """
+    node, record = await _file(office, caller, request, must_exist=True)
+    async with AsyncExitStack() as stack:
+        part = None
+        if byte_range:
+            head = await node.stat()
+            part = _range(byte_range, head.size_bytes if head else 0)
+        first, last = (part.first, part.last) if part else (0, None)
+        opened = await stack.enter_async_context(node.open_read(first=first, last=last))
+        head = await office.registry.observe(record.file_id, opened.head)
+        return Download(head=head, part=part, chunks=opened.chunks, source=stack.pop_all())
+
+
+async def _file(
+    office: Office, caller: Caller, request: FileRef, *, must_exist: bool = False
+) -> tuple[StorageNode, FileRecord]:
+    path = parse_path(request.path, field="path")
+    storage = await storage_of(office, caller, request.name, request.tenant_id)
+    node = (await office.storages.open(storage)).node(path)
+    if must_exist and await node.stat() is None:
+        raise NotFoundError(f"There is no file {path!r} in the storage.")
+    return node, await office.registry.register(storage.tenant_id, storage.name, path)
+
+
+async def _check_conditions(
+    office: Office, record: FileRecord, head: Head | None, conditions: UploadConditions
+) -> None:
+    if conditions.if_none_match == "*" and head is not None:
+        raise PreconditionFailedError("There is a file with this name already.")
+    if conditions.if_match is None:
+        return
+    known = await office.registry.observe(record.file_id, head) if head else None
+    if known is None or conditions.if_match.strip('"') not in {"*", known.version}:
+        raise PreconditionFailedError("The file has another version than If-Match names.")
+
+
+def _save(record: FileRecord) -> Save:
+    """Describe an upload: a save without session and lock."""
+    return Save(
+        save_id=new_save_id(),
+        file_id=record.file_id,
+        session_id=SessionId(""),
+        session_created_us=0,
+        holder="",
+        lock_id=None,
+        timestamp=None,
+        attempt=0,
+        one_process_per_document=False,
+        is_autosave=False,
+        is_exit_save=False,
+        is_modified_by_user=None,
+        editors=(),
+    )
+
+
+def _template(request: FileCreate) -> bytes:
+    name = (request.template or extension_of(request.path)).lower()
+    if name in TEXT_TEMPLATES:
+        return b""
+    if name in OFFICE_TEMPLATES:
+        folder = package_files("genro_wopi.gateway").joinpath("templates")
+        return folder.joinpath(f"empty.{name}").read_bytes()
+    choices = ", ".join(sorted(OFFICE_TEMPLATES | TEXT_TEMPLATES))
+    raise InvalidFieldsError((FieldError("template", f"use one of {choices}"),))
+
+
+def _range(value: str, size_bytes: int) -> ByteRange | None:
+    try:
+        return parse_range(value, size_bytes)
+    except UnsatisfiableRangeError as error:
+        raise RangeError(size_bytes) from error
+
+
+def _view(record: FileRecord, saved: Saved) -> FileView:
+    head = saved.head
+    return FileView(
+        path=record.path,
+        file_id=record.file_id,
+        size=head.size_bytes,
+        version=head.version,
+        last_modified=format_us(head.last_modified_us),
+        sha256=head.sha256,
+    )

@@ -1,0 +1,27 @@
+"""What the gateway's operations work with."""
+
+import msgspec
+
+from genro_wopi.domain.clock import Clock
+from genro_wopi.domain.commit import SaveLedger
+from genro_wopi.domain.editors import EditorDirectory, EditorStore
+from genro_wopi.domain.egress import EgressGuard
+from genro_wopi.domain.files import FileRegistry
+from genro_wopi.domain.secrets import SecretRing
+from genro_wopi.domain.storages import StorageOpener
+from genro_wopi.domain.tenants import TenantStore
+
+
+class Office(msgspec.Struct, frozen=True, kw_only=True):
+    """The ports of the gateway."""
+
+    tenants: TenantStore
+    editors: EditorStore
+    directory: EditorDirectory
+    storages: StorageOpener
+    registry: FileRegistry
+    ledger: SaveLedger
+    ring: SecretRing
+    clock: Clock
+    callback_egress: EgressGuard
+    editor_egress: EgressGuard

@@ -1,0 +1,186 @@
+"""Storages: registered, probed, shown without their secrets."""
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET
+
+from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.errors import FieldError, InvalidFieldsError, NotFoundError
+from genro_wopi.domain.identifiers import TenantId, parse_slug
+from genro_wopi.domain.secrets import Sealed, Secret
+from genro_wopi.domain.storages import ProbeReport, Storage, StorageFaultError, StorageProtocol
+from genro_wopi.gateway.operations.office import Office
+from genro_wopi.gateway.operations.tenants import tenant_of
+from genro_wopi.management.operation import Nothing, Upserted
+from genro_wopi.management.storages import (
+    ProbeView,
+    StorageList,
+    StorageListRequest,
+    StoragePatch,
+    StoragePut,
+    StorageRef,
+    StorageView,
+)
+from genro_wopi.protocol.times import format_us
+
+
+class LocalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Configuration of protocol local."""
+
+    base_path: str
+
+
+class S3Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Configuration of protocol s3; without keys the environment's own credentials count."""
+
+    bucket: str
+    prefix: str | None = None
+    endpoint_url: str | None = None
+    region: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: str | None = None
+    path_style: bool | None = None
+
+
+_CONFIGS: Final[dict[StorageProtocol, type[msgspec.Struct]]] = {
+    StorageProtocol.LOCAL: LocalConfig,
+    StorageProtocol.S3: S3Config,
+}
+_SECRET_FIELDS: Final = frozenset({"secret_access_key"})
+
+
+async def put_storage(office: Office, caller: Caller, request: StoragePut) -> Upserted[StorageView]:
+    """Register a storage, or replace it where it exists; it is probed before it counts.
+
+    Raises:
+        InvalidFieldsError: the configuration is wrong, or the probe found that saves could be lost.
+    """
+    name = parse_slug("name", request.name)
+    tenant = await tenant_of(office, caller, request.tenant_id)
+    known = await office.tenants.get_storage(tenant.tenant_id, name)
+    now_us = office.clock.now_us()
+    draft = Storage(
+        tenant_id=tenant.tenant_id,
+        name=name,
+        protocol=request.protocol,
+        config={},
+        sealed={},
+        revision=known.revision + 1 if known else now_us,
+        created_us=known.created_us if known else now_us,
+        updated_us=now_us,
+    )
+    storage = await _proved(office, _configured(office, draft, dict(request.config)))
+    return Upserted(_view(storage), created=known is None)
+
+
+async def list_storages(office: Office, caller: Caller, request: StorageListRequest) -> StorageList:
+    """List a tenant's storages."""
+    tenant = await tenant_of(office, caller, request.tenant_id)
+    found = await office.tenants.list_storages(tenant.tenant_id)
+    return StorageList(items=[_view(s) for s in found])
+
+
+async def get_storage(office: Office, caller: Caller, request: StorageRef) -> StorageView:
+    """Show a storage."""
+    return _view(await storage_of(office, caller, request.name, request.tenant_id))
+
+
+async def update_storage(office: Office, caller: Caller, request: StoragePatch) -> StorageView:
+    """Change a storage's configuration; what is not named stays."""
+    storage = await storage_of(office, caller, request.name, request.tenant_id)
+    if request.config is UNSET:
+        return _view(storage)
+    config: dict[str, Any] = dict(storage.config)
+    for field, sealed in storage.sealed.items():
+        config[field] = office.ring.open(sealed, context=_context(storage, field)).reveal()
+    config |= request.config
+    draft = msgspec.structs.replace(
+        storage, revision=storage.revision + 1, updated_us=office.clock.now_us(), probe=None
+    )
+    return _view(await _proved(office, _configured(office, draft, config)))
+
+
+async def delete_storage(office: Office, caller: Caller, request: StorageRef) -> Nothing:
+    """Forget a storage; its files stay."""
+    storage = await storage_of(office, caller, request.name, request.tenant_id)
+    await office.tenants.delete_storage(storage.tenant_id, storage.name)
+    return Nothing()
+
+
+async def probe_storage(office: Office, caller: Caller, request: StorageRef) -> ProbeView:
+    """Try again what a storage can really do."""
+    storage = await storage_of(office, caller, request.name, request.tenant_id)
+    report = await (await office.storages.open(storage)).probe()
+    await office.tenants.put_storage(
+        msgspec.structs.replace(storage, probe=report, revision=storage.revision + 1)
+    )
+    return _probe_view(report)
+
+
+async def storage_of(office: Office, caller: Caller, name: str, tenant_id: str | None) -> Storage:
+    """Return the storage that a call is about.
+
+    Raises:
+        NotFoundError: there is none that the caller may see.
+    """
+    tenant: TenantId = caller.tenant(tenant_id)
+    storage = await office.tenants.get_storage(tenant, name)
+    if storage is None:
+        raise NotFoundError(f"There is no storage {name!r}; register it with POST /api/storages.")
+    return storage
+
+
+def _configured(office: Office, draft: Storage, config: dict[str, Any]) -> Storage:
+    """Check a configuration and seal its secrets."""
+    given = {k: v for k, v in config.items() if v is not None}
+    try:
+        checked = msgspec.convert(given, _CONFIGS[draft.protocol])
+    except msgspec.ValidationError as error:
+        raise InvalidFieldsError((FieldError("config", str(error)),)) from error
+    values = {k: v for k, v in msgspec.structs.asdict(checked).items() if v is not None}
+    sealed: dict[str, Sealed] = {
+        field: office.ring.seal(Secret(str(values.pop(field))), context=_context(draft, field))
+        for field in _SECRET_FIELDS & values.keys()
+    }
+    return msgspec.structs.replace(draft, config=values, sealed=sealed)
+
+
+async def _proved(office: Office, storage: Storage) -> Storage:
+    """Probe a storage and keep its configuration where saves are safe in it."""
+    backend = await office.storages.open(storage)
+    try:
+        report = await backend.probe()
+    except StorageFaultError as error:
+        raise InvalidFieldsError((FieldError("config", str(error)),)) from error
+    if report.storage_class == "none":
+        problem = "saves could be lost here: " + " ".join(report.findings)
+        raise InvalidFieldsError((FieldError("config", problem),))
+    proved = msgspec.structs.replace(storage, probe=report, revision=storage.revision + 1)
+    await office.tenants.put_storage(proved)
+    return proved
+
+
+def _context(storage: Storage, field: str) -> str:
+    return f"{storage.tenant_id}/storage/{storage.name}/{field}"
+
+
+def _view(storage: Storage) -> StorageView:
+    return StorageView(
+        name=storage.name,
+        tenant_id=storage.tenant_id,
+        protocol=storage.protocol,
+        config=storage.config,
+        probe=_probe_view(storage.probe) if storage.probe else None,
+        created_at=format_us(storage.created_us),
+        updated_at=format_us(storage.updated_us),
+    )
+
+
+def _probe_view(report: ProbeReport) -> ProbeView:
+    return ProbeView(
+        storage_class=report.storage_class,
+        versioned=report.versioned,
+        findings=list(report.findings),
+        probed_at=format_us(report.probed_us),
+    )

@@ -1,0 +1,264 @@
+"""Tenants, their API keys and webhook secrets."""
+
+import base64
+import secrets
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET
+
+from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.errors import (
+    ConflictError,
+    FieldError,
+    InvalidFieldsError,
+    NotFoundError,
+)
+from genro_wopi.domain.identifiers import TenantId, parse_slug
+from genro_wopi.domain.secrets import Sealed, Secret
+from genro_wopi.domain.tenants import ApiKey, AuthMethod, Tenant, WopiMode
+from genro_wopi.gateway.operations.authenticate import new_api_key
+from genro_wopi.gateway.operations.office import Office
+from genro_wopi.management.operation import Nothing, Page, Upserted
+from genro_wopi.management.tenants import (
+    ApiKeyCreate,
+    ApiKeyCreated,
+    ApiKeyList,
+    ApiKeyRef,
+    ApiKeyView,
+    ClientAuth,
+    TenantDelete,
+    TenantList,
+    TenantPatch,
+    TenantPut,
+    TenantRef,
+    TenantRegistered,
+    TenantView,
+    WebhookSecret,
+)
+from genro_wopi.protocol.times import format_us
+
+CALLBACK_PATH_DEFAULT: Final = "/wopi/callback"
+WEBHOOK_SECRETS_MAX: Final = 2
+"""The newest and the one before it are valid, so that an application can change over."""
+
+_WEBHOOK_SECRET_BYTES: Final = 32
+_DEFAULTS: Final[dict[str, Any]] = {
+    "client_callback_path": CALLBACK_PATH_DEFAULT,
+    "frame_ancestors": (),
+}
+"""What an explicit null sets where the field cannot be empty."""
+
+
+async def create_tenant(
+    office: Office, _caller: Caller, request: TenantPut
+) -> Upserted[TenantRegistered]:
+    """Register a tenant with its first key, or change it where it exists."""
+    tenant_id = TenantId(parse_slug("id", request.id))
+    known = await office.tenants.get_tenant(tenant_id)
+    now_us = office.clock.now_us()
+    tenant = known or Tenant(
+        tenant_id=tenant_id,
+        name=tenant_id,
+        active=True,
+        wopi_mode=WopiMode.POOL,
+        client_base_url=None,
+        client_callback_path=CALLBACK_PATH_DEFAULT,
+        auth_method=AuthMethod.NONE,
+        auth_user=None,
+        auth_secret=None,
+        webhook_secrets=(_new_webhook_secret(office, tenant_id)[1],),
+        frame_ancestors=(),
+        revision=0,
+        created_us=now_us,
+        updated_us=now_us,
+    )
+    tenant = await _changed(office, tenant, request)
+    await office.tenants.put_tenant(tenant)
+    if known is not None:
+        return Upserted(_registered(tenant, None), created=False)
+    key, _ = await _add_key(office, tenant_id, expires_us=None, note="first key")
+    return Upserted(_registered(tenant, key.reveal()), created=True)
+
+
+async def list_tenants(office: Office, _caller: Caller, request: Page) -> TenantList:
+    """List tenants by id."""
+    found = await office.tenants.list_tenants(after=request.cursor, limit=request.limit)
+    cursor = found[-1].tenant_id if len(found) == request.limit else None
+    return TenantList(items=[_view(t) for t in found], next_cursor=cursor)
+
+
+async def get_tenant(office: Office, caller: Caller, request: TenantRef) -> TenantView:
+    """Show a tenant."""
+    return _view(await tenant_of(office, caller, request.tenant_id))
+
+
+async def update_tenant(office: Office, caller: Caller, request: TenantPatch) -> TenantView:
+    """Change a tenant."""
+    tenant = await tenant_of(office, caller, request.tenant_id)
+    tenant = await _changed(office, tenant, request)
+    await office.tenants.put_tenant(tenant)
+    return _view(tenant)
+
+
+async def delete_tenant(office: Office, caller: Caller, request: TenantDelete) -> Nothing:
+    """Delete a tenant.
+
+    Raises:
+        ConflictError: it has storages, and `cascade` was not asked for.
+    """
+    tenant = await tenant_of(office, caller, request.tenant_id)
+    if not request.cascade and await office.tenants.list_storages(tenant.tenant_id):
+        raise ConflictError("The tenant has storages; delete them first or add ?cascade=true.")
+    await office.tenants.delete_tenant(tenant.tenant_id)
+    return Nothing()
+
+
+async def create_api_key(office: Office, caller: Caller, request: ApiKeyCreate) -> ApiKeyCreated:
+    """Make a key; it is shown this once."""
+    tenant = await tenant_of(office, caller, request.tenant_id)
+    expires_us = _moment("expires_at", request.expires_at) if request.expires_at else None
+    secret, key = await _add_key(office, tenant.tenant_id, expires_us=expires_us, note=request.note)
+    return ApiKeyCreated(**msgspec.structs.asdict(_key_view(key)), api_key=secret.reveal())
+
+
+async def list_api_keys(office: Office, caller: Caller, request: TenantRef) -> ApiKeyList:
+    """List a tenant's keys."""
+    tenant = await tenant_of(office, caller, request.tenant_id)
+    keys = await office.tenants.list_api_keys(tenant.tenant_id)
+    return ApiKeyList(items=[_key_view(k) for k in keys])
+
+
+async def delete_api_key(office: Office, caller: Caller, request: ApiKeyRef) -> Nothing:
+    """Revoke a key.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    tenant = await tenant_of(office, caller, request.tenant_id)
+    if not await office.tenants.delete_api_key(tenant.tenant_id, request.key_id):
+        raise NotFoundError("There is no such API key.")
+    return Nothing()
+
+
+async def rotate_webhook_secret(
+    office: Office, caller: Caller, request: TenantRef
+) -> WebhookSecret:
+    """Make a new secret for callbacks; the one before it stays valid."""
+    tenant = await tenant_of(office, caller, request.tenant_id)
+    secret, sealed = _new_webhook_secret(office, tenant.tenant_id)
+    kept = (sealed, *tenant.webhook_secrets)[:WEBHOOK_SECRETS_MAX]
+    await office.tenants.put_tenant(
+        msgspec.structs.replace(tenant, webhook_secrets=kept, revision=tenant.revision + 1)
+    )
+    return WebhookSecret(webhook_secret=secret.reveal())
+
+
+async def tenant_of(office: Office, caller: Caller, named: str | None) -> Tenant:
+    """Return the tenant that a call is about.
+
+    Raises:
+        NotFoundError: there is none that the caller may see.
+    """
+    tenant = await office.tenants.get_tenant(caller.tenant(named))
+    if tenant is None:
+        raise NotFoundError("There is no such tenant.")
+    return tenant
+
+
+async def _changed(office: Office, tenant: Tenant, request: TenantPut | TenantPatch) -> Tenant:
+    changes: dict[str, Any] = {}
+    simple = (
+        "name",
+        "active",
+        "wopi_mode",
+        "client_base_url",
+        "client_callback_path",
+        "frame_ancestors",
+    )
+    for name in simple:
+        value = getattr(request, name)
+        if value is not UNSET:
+            changes[name] = _DEFAULTS.get(name) if value is None else value
+    if changes.get("client_base_url"):
+        await office.callback_egress.check_url(changes["client_base_url"], field="client_base_url")
+    if "frame_ancestors" in changes:
+        changes["frame_ancestors"] = tuple(changes["frame_ancestors"])
+    if request.client_auth is not UNSET:
+        changes |= _auth(office, tenant.tenant_id, request.client_auth or ClientAuth())
+    return msgspec.structs.replace(
+        tenant, **changes, revision=tenant.revision + 1, updated_us=office.clock.now_us()
+    )
+
+
+def _auth(office: Office, tenant_id: TenantId, auth: ClientAuth) -> dict[str, Any]:
+    needed = {AuthMethod.BEARER: auth.token, AuthMethod.BASIC: auth.password}
+    secret = needed.get(auth.method)
+    if auth.method is not AuthMethod.NONE and not secret:
+        field = "token" if auth.method is AuthMethod.BEARER else "password"
+        problem = f"method {auth.method} needs {field}"
+        raise InvalidFieldsError((FieldError("client_auth", problem),))
+    context = f"{tenant_id}/tenant/auth_secret"
+    sealed = office.ring.seal(Secret(secret), context=context) if secret else None
+    return {"auth_method": auth.method, "auth_user": auth.user, "auth_secret": sealed}
+
+
+def _new_webhook_secret(office: Office, tenant_id: TenantId) -> tuple[Secret, Sealed]:
+    raw = base64.b64encode(secrets.token_bytes(_WEBHOOK_SECRET_BYTES)).decode()
+    secret = Secret(f"whsec_{raw}")
+    return secret, office.ring.seal(secret, context=f"{tenant_id}/tenant/webhook_secret")
+
+
+async def _add_key(
+    office: Office, tenant_id: TenantId, *, expires_us: int | None, note: str | None
+) -> tuple[Secret, ApiKey]:
+    secret, key_id, digest = new_api_key(tenant_id)
+    key = ApiKey(
+        key_id=key_id,
+        digest=digest,
+        created_us=office.clock.now_us(),
+        expires_us=expires_us,
+        note=note,
+    )
+    await office.tenants.put_api_key(tenant_id, key)
+    return secret, key
+
+
+def _moment(field: str, value: str) -> int:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        problem = "use ISO 8601, as in 2026-12-31T23:59:59Z"
+        raise InvalidFieldsError((FieldError(field, problem),)) from error
+    if moment.tzinfo is None:
+        raise InvalidFieldsError((FieldError(field, "name the time zone, as in …Z"),))
+    return int(moment.timestamp() * 1_000_000)
+
+
+def _view(tenant: Tenant) -> TenantView:
+    return TenantView(
+        id=tenant.tenant_id,
+        name=tenant.name,
+        active=tenant.active,
+        wopi_mode=tenant.wopi_mode,
+        client_base_url=tenant.client_base_url,
+        client_callback_path=tenant.client_callback_path,
+        client_auth=tenant.auth_method,
+        frame_ancestors=list(tenant.frame_ancestors),
+        created_at=format_us(tenant.created_us),
+        updated_at=format_us(tenant.updated_us),
+    )
+
+
+def _registered(tenant: Tenant, api_key: str | None) -> TenantRegistered:
+    return TenantRegistered(**msgspec.structs.asdict(_view(tenant)), api_key=api_key)
+
+
+def _key_view(key: ApiKey) -> ApiKeyView:
+    return ApiKeyView(
+        key_id=key.key_id,
+        created_at=format_us(key.created_us),
+        expires_at=format_us(key.expires_us) if key.expires_us else None,
+        note=key.note,
+    )

@@ -1,0 +1,223 @@
+"""The management API: one route per declaration of the catalog."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, cast
+
+import msgspec
+from litestar import MediaType, Request, Response, route
+from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
+
+from genro_wopi.domain.callers import Caller
+from genro_wopi.gateway.operations import editors, files, storages, tenants
+from genro_wopi.gateway.operations.authenticate import authenticate
+from genro_wopi.gateway.routes.service import GatewayService
+from genro_wopi.management.catalog import ALIASES, OPERATIONS
+from genro_wopi.management.decode import convert_request, decode_json_object
+from genro_wopi.management.operation import (
+    Access,
+    Content,
+    Nothing,
+    Operation,
+    Owner,
+    Upserted,
+)
+from genro_wopi.runtime import metrics
+from genro_wopi.runtime.logs import get_logger
+from genro_wopi.web.errors import problem_answer
+from genro_wopi.web.streaming import StreamResponse, body_chunks, drain
+
+ApiRequest = Request[None, None, State]
+
+BODY_PAUSE_S: Final = 30.0
+_NO_CONTENT: Final = 204
+
+HANDLERS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
+    "tenants.create": tenants.create_tenant,
+    "tenants.list": tenants.list_tenants,
+    "tenants.get": tenants.get_tenant,
+    "tenants.update": tenants.update_tenant,
+    "tenants.delete": tenants.delete_tenant,
+    "tenants.rotate-webhook-secret": tenants.rotate_webhook_secret,
+    "api-keys.create": tenants.create_api_key,
+    "api-keys.list": tenants.list_api_keys,
+    "api-keys.delete": tenants.delete_api_key,
+    "storages.put": storages.put_storage,
+    "storages.list": storages.list_storages,
+    "storages.get": storages.get_storage,
+    "storages.update": storages.update_storage,
+    "storages.delete": storages.delete_storage,
+    "storages.probe": storages.probe_storage,
+    "files.list": files.list_folder,
+    "files.create": files.create_file,
+    "files.upload": files.upload_file,
+    "files.download": files.open_download,
+    "editors.put": editors.put_editor,
+    "editors.list": editors.list_editors,
+    "editors.update": editors.update_editor,
+    "editors.delete": editors.delete_editor,
+    "editors.refresh": editors.refresh_editor,
+}
+"""What the gateway carries out itself; operations of the session-service are sent there."""
+
+
+def api_routes() -> list[HTTPRouteHandler]:
+    """Build the routes of all operations and of the predecessor's aliases."""
+    by_name = {operation.name: operation for operation in OPERATIONS}
+    routes = [_route(o, o.path, [o.method]) for o in OPERATIONS]
+    for path, name in ALIASES.items():
+        methods = ["POST"] if by_name[name].method == "POST" else ["GET", "POST"]
+        routes.append(_route(by_name[name], path, methods))
+    return routes
+
+
+def _route(operation: Operation[Any, Any], path: str, methods: list[str]) -> HTTPRouteHandler:
+    async def handle(request: Request[Any, Any, Any]) -> Response[Any]:
+        return await _answered(operation, request)
+
+    return route(
+        re.sub(r"{(\w+)}", r"{\1:str}", path),
+        http_method=methods,  # pyright: ignore[reportArgumentType] - methods of the declaration
+        status_code=200,
+        request_max_body_size=None,
+        name=f"{operation.name} {path}",
+    )(handle)
+
+
+async def _answered(operation: Operation[Any, Any], request: ApiRequest) -> Response[Any]:
+    service: GatewayService = request.app.state["gateway"]
+    started_s = time.perf_counter()
+    service.readiness.in_flight += 1
+    try:
+        answer = await _carry_out(service, operation, request)
+    except Exception as error:  # noqa: BLE001 - the top of every request: it answers, logs, counts
+        answer = _refused(error, operation.name)
+        await drain(request)
+    finally:
+        service.readiness.in_flight -= 1
+    metrics.API_REQUESTS.labels(operation.name, str(answer.status_code)).inc()
+    metrics.API_SECONDS.labels(operation.name).observe(time.perf_counter() - started_s)
+    return answer
+
+
+async def _carry_out(
+    service: GatewayService, operation: Operation[Any, Any], request: ApiRequest
+) -> Response[Any]:
+    office = service.office
+    caller = await authenticate(
+        shown_token(request), service.admin_token, office.tenants, office.clock
+    )
+    if operation.access is Access.ADMIN:
+        caller.require_admin()
+    parameters = await _parameters(operation, request)
+    if operation.owner is Owner.SESSION_SERVICE:
+        return await _sent_on(service, operation, caller, parameters)
+    if operation.content is Content.UPLOAD:
+        return await _upload(service, operation, caller, parameters, request)
+    if operation.content is Content.DOWNLOAD:
+        return await _download(service, caller, parameters, request)
+    return _shown(operation, await HANDLERS[operation.name](office, caller, parameters))
+
+
+async def _parameters(operation: Operation[Any, Any], request: ApiRequest) -> Any:  # noqa: ANN401 - the operation's request
+    query = {k: v for k, v in request.query_params.items() if isinstance(v, str)}
+    if operation.reads_query and (operation.content is Content.UPLOAD or request.method == "GET"):
+        values: dict[str, Any] = dict(query)
+    else:
+        values = decode_json_object(await request.body()) | query
+    values |= {k: str(v) for k, v in request.path_params.items()}
+    return convert_request(values, operation.request, from_text=operation.reads_query)
+
+
+async def _sent_on(
+    service: GatewayService,
+    operation: Operation[Any, Any],
+    caller: Caller,
+    parameters: msgspec.Struct,
+) -> Response[Any]:
+    answer = await service.sessions.call(operation.name, caller, parameters)
+    passed = {k: v for k, v in answer.headers.items() if k in {"retry-after", "www-authenticate"}}
+    status = operation.status if answer.status == 200 else answer.status  # noqa: PLR2004 - OK
+    media_type = answer.headers.get("content-type", "application/json")
+    return Response(answer.body, status_code=status, headers=passed, media_type=media_type)
+
+
+async def _upload(
+    service: GatewayService,
+    operation: Operation[Any, Any],
+    caller: Caller,
+    parameters: Any,  # noqa: ANN401 - the operation's request
+    request: ApiRequest,
+) -> Response[Any]:
+    length = request.headers.get("content-length", "")
+    conditions = files.UploadConditions(
+        request.headers.get("if-match"), request.headers.get("if-none-match")
+    )
+    async with service.spool.receive(
+        body_chunks(request),
+        announced_bytes=int(length) if length.isdigit() else None,
+        size_bytes_max=service.file_bytes_max,
+        chunk_timeout_s=BODY_PAUSE_S,
+    ) as body:
+        result = await files.upload_file(service.office, caller, parameters, body, conditions)
+    return _shown(operation, result)
+
+
+async def _download(
+    service: GatewayService,
+    caller: Caller,
+    parameters: Any,  # noqa: ANN401 - the operation's request
+    request: ApiRequest,
+) -> Response[Any]:
+    download = await files.open_download(
+        service.office, caller, parameters, request.headers.get("range")
+    )
+    size_bytes = download.part.size_bytes if download.part else download.head.size_bytes
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Content-Length": str(size_bytes),
+        "Content-Disposition": "attachment",
+        "X-Content-Type-Options": "nosniff",
+        "Accept-Ranges": "bytes",
+        "ETag": f'"{download.head.version}"',
+    }
+    if download.part:
+        part = download.part
+        headers["Content-Range"] = f"bytes {part.first}-{part.last}/{download.head.size_bytes}"
+    status = 206 if download.part else 200
+    return StreamResponse(download.chunks, download.source, status_code=status, headers=headers)
+
+
+def _shown(operation: Operation[Any, Any], result: object) -> Response[Any]:
+    if isinstance(result, Nothing):
+        return Response(b"", status_code=_NO_CONTENT)
+    status = operation.status
+    if isinstance(result, Upserted):
+        upserted = cast("Upserted[object]", result)
+        status, result = (status if upserted.created else 200), upserted.value
+    return Response(msgspec.json.encode(result), status_code=status, media_type=MediaType.JSON)
+
+
+def shown_token(request: ApiRequest) -> str:
+    """Return the token that a request shows, in either header."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return request.headers.get("x-api-token", "").strip()
+
+
+def _refused(error: Exception, operation: str) -> Response[Any]:
+    answer = problem_answer(error)
+    log = get_logger()
+    if answer.status == 500:  # noqa: PLR2004 - a bug
+        log.error("api_failed", operation=operation, exc_info=error)
+    else:
+        log.info("api_refused", operation=operation, status=answer.status, reason=str(error))
+    return Response(
+        answer.body,
+        status_code=answer.status,
+        headers=answer.headers,
+        media_type=answer.media_type,
+    )

@@ -1,0 +1,105 @@
+"""Builds the session-service: the only module here that chooses adapters."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Final
+
+from litestar import Litestar
+from litestar.datastructures import State
+
+from genro_wopi.adapters.directory import CachedDirectory
+from genro_wopi.adapters.editors import FetchingEditorDirectory
+from genro_wopi.adapters.http.egress import EgressPolicy
+from genro_wopi.adapters.redis.client import RedisClient, connect
+from genro_wopi.adapters.redis.editor_store import RedisEditorStore
+from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
+from genro_wopi.adapters.redis.session_store import RedisSessionStore
+from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
+from genro_wopi.adapters.secrets import AesGcmRing
+from genro_wopi.adapters.storage.opener import CachingStorageOpener, StorageSurroundings
+from genro_wopi.adapters.tokens import signer
+from genro_wopi.domain.clock import SystemClock
+from genro_wopi.domain.errors import HostError
+from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.runtime.lifecycle import require_redis
+from genro_wopi.runtime.logs import get_logger
+from genro_wopi.runtime.settings import Settings
+from genro_wopi.session_service.operations.desk import Desk
+from genro_wopi.session_service.routes import ROUTES, SessionService
+from genro_wopi.web.health import health_routes
+from genro_wopi.web.server import Readiness, serve
+
+DISCOVERY_INTERVAL_S: Final = 60.0
+CONFIGURATION_FRESH_S: Final = 0.0
+"""Sessions are created seldom: what was configured a moment ago counts at once."""
+
+
+async def run(settings: Settings, stopping: asyncio.Event) -> None:
+    """Serve sessions until told to stop."""
+    async with AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(connect(settings.redis_url.reveal()))
+        await require_redis(redis)
+        editors = FetchingEditorDirectory(
+            RedisEditorStore(redis),
+            EgressPolicy(settings.editor_allow, setting="WOPI_EDITOR_ALLOW"),
+            fresh_s=CONFIGURATION_FRESH_S,
+        )
+        storages = CachingStorageOpener(
+            StorageSurroundings(
+                local_roots=settings.local_roots,
+                ring=AesGcmRing(settings.encryption_keys),
+                egress=EgressPolicy(settings.storage_allow, setting="WOPI_STORAGE_ALLOW"),
+            )
+        )
+        stack.push_async_callback(editors.aclose)
+        stack.push_async_callback(storages.aclose)
+        tenants = RedisTenantStore(redis)
+        desk = Desk(
+            sessions=RedisSessionStore(redis, settings.event_partitions),
+            registry=RedisFileRegistry(redis, settings.event_partitions),
+            directory=CachedDirectory(tenants, fresh_s=CONFIGURATION_FRESH_S),
+            storages=storages,
+            editors=editors,
+            signer=signer(settings.signing_keys),
+            clock=SystemClock(),
+            public_url=settings.public_url,
+            src_url=settings.src_url,
+        )
+        readiness = Readiness()
+        service = SessionService(
+            desk=desk, internal_token=settings.internal_token, readiness=readiness
+        )
+        async with asyncio.TaskGroup() as tasks:
+            refreshing = tasks.create_task(_keep_discovery_fresh(editors, tenants))
+            await serve(create_app(service, redis), settings, readiness, stopping)
+            refreshing.cancel()
+
+
+def create_app(service: SessionService, redis: RedisClient) -> Litestar:
+    """Wire the routes to a service."""
+
+    async def check() -> dict[str, str]:
+        await redis.call("PING")
+        return {"redis": "ready"}
+
+    return Litestar(
+        route_handlers=[*ROUTES, *health_routes(service.readiness, check)],
+        state=State({"sessions": service}),
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+async def _keep_discovery_fresh(
+    editors: FetchingEditorDirectory, tenants: RedisTenantStore
+) -> None:
+    """Fetch every editor's discovery once a minute; one replica at a time does each."""
+    while True:
+        try:
+            scopes = [TenantId("")]
+            scopes += [t.tenant_id for t in await tenants.list_tenants(after="", limit=1000)]
+            for editor in await editors.candidates(tuple(scopes)):
+                await editors.refetch(editor)
+        except HostError as error:
+            get_logger().warning("discovery_not_refreshed", reason=str(error))
+        await asyncio.sleep(DISCOVERY_INTERVAL_S)

@@ -1,0 +1,113 @@
+"""Which editor a session gets, and the address that starts it."""
+
+import mimetypes
+from urllib.parse import urlsplit
+
+import msgspec
+
+from genro_wopi.domain.editors import Editor
+from genro_wopi.domain.errors import FieldError, InvalidFieldsError
+from genro_wopi.domain.paths import extension_of
+from genro_wopi.domain.sessions import EditorRef, Session
+from genro_wopi.domain.tenants import Tenant, WopiMode
+from genro_wopi.protocol.check_file_info import EditorKind
+from genro_wopi.protocol.discovery import Action
+from genro_wopi.protocol.editor_url import build_editor_url, choose_action
+from genro_wopi.session_service.operations.desk import Desk
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """The editor of a session."""
+
+    editor: EditorRef | None
+    notes: list[str]
+
+
+async def choose_editor(
+    desk: Desk, tenant: Tenant, path: str, *, named: str | None, wants_edit: bool, is_empty: bool
+) -> Choice:
+    """Choose by priority the first editor that opens this type of file.
+
+    An editor that cannot be reached is only chosen where no other opens the file: the launch page
+    tries again.
+
+    Raises:
+        InvalidFieldsError: the named editor does not exist for this tenant.
+    """
+    scopes = {WopiMode.POOL: (tenant.tenant_id, ""), WopiMode.OWN: (tenant.tenant_id,)}
+    candidates = await desk.editors.candidates(scopes.get(tenant.wopi_mode, ()))
+    if named is not None:
+        candidates = [e for e in candidates if e.name == named]
+        if not candidates:
+            raise InvalidFieldsError((FieldError("editor", f"there is no editor {named!r}"),))
+    extension = extension_of(path)
+    notes: list[str] = []
+    unreachable: Editor | None = None
+    for editor in candidates:
+        if editor.extensions and extension not in editor.extensions:
+            notes.append(f"{editor.name}: not configured for .{extension}")
+            continue
+        state = await desk.editors.state(editor)
+        if state is None:
+            notes.append(f"{editor.name}: its discovery cannot be read")
+            unreachable = unreachable or editor
+            continue
+        actions = state.discovery.actions
+        if _action(actions, path, wants_edit=wants_edit, is_empty=is_empty):
+            return Choice(editor=_ref(editor), notes=[*notes, f"{editor.name}: chosen"])
+        notes.append(f"{editor.name}: does not open .{extension}")
+    if not candidates:
+        notes.append("No editor is configured; add one with POST /api/editors.")
+    return Choice(editor=_ref(unreachable) if unreachable else None, notes=notes)
+
+
+async def editor_url(desk: Desk, session: Session, *, is_empty: bool) -> str | None:
+    """Return the address that starts the session's editor; None where it cannot be made now."""
+    if session.editor is None:
+        return None
+    editor = await desk.editors.editor(session.editor)
+    state = await desk.editors.state(editor) if editor else None
+    if editor is None or state is None:
+        return None
+    actions = state.discovery.actions
+    action = _action(actions, session.file_path, wants_edit=session.can_edit, is_empty=is_empty)
+    if action is None:
+        return None
+    lang = session.lang or ""
+    placeholders = {
+        "UI_LLCC": lang,
+        "DC_LLCC": lang,
+        "THEME_ID": session.options.theme or "",
+        "HOST_SESSION_ID": session.session_id,
+    }
+    url = build_editor_url(
+        _browser_address(action.urlsrc, editor), desk.wopi_src(session.file_id), placeholders
+    )
+    if editor.kind is EditorKind.COLLABORA and lang:
+        url += f"&lang={lang}"
+    return url
+
+
+def _action(
+    actions: tuple[Action, ...], path: str, *, wants_edit: bool, is_empty: bool
+) -> Action | None:
+    return choose_action(
+        actions,
+        extension=extension_of(path),
+        mime_type=mimetypes.guess_type(path)[0] or "",
+        wants_edit=wants_edit,
+        is_empty=is_empty,
+    )
+
+
+def _browser_address(urlsrc: str, editor: Editor) -> str:
+    """Replace the internal address that discovery was read from: browsers need the public one."""
+    inside, outside = urlsplit(editor.discovery_url), urlsplit(editor.url)
+    prefix = f"{inside.scheme}://{inside.netloc}/"
+    if inside.netloc != outside.netloc and urlsrc.startswith(prefix):
+        return f"{outside.scheme}://{outside.netloc}/{urlsrc.removeprefix(prefix)}"
+    return urlsrc
+
+
+def _ref(editor: Editor) -> EditorRef:
+    return EditorRef(editor.scope, editor.name, editor.kind)

@@ -1,0 +1,134 @@
+"""Creating a session: everything is checked before anything is written."""
+
+import secrets
+
+import msgspec
+
+from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.errors import ForbiddenError, NotFoundError
+from genro_wopi.domain.files import FileRecord, Head
+from genro_wopi.domain.identifiers import new_session_id
+from genro_wopi.domain.paths import parse_path
+from genro_wopi.domain.sessions import (
+    LIFETIME_S_DEFAULT,
+    TTL_S_DEFAULT,
+    TTL_S_MAX,
+    EditorRef,
+    Permission,
+    Session,
+    SessionOptions,
+)
+from genro_wopi.domain.storages import StorageNode
+from genro_wopi.domain.tenants import Tenant, WopiMode
+from genro_wopi.management.sessions import SessionCreate, SessionCreated
+from genro_wopi.protocol.times import format_us
+from genro_wopi.session_service.operations.choose_editor import choose_editor, editor_url
+from genro_wopi.session_service.operations.desk import Desk
+
+
+async def create_session(desk: Desk, caller: Caller, request: SessionCreate) -> SessionCreated:
+    """Create a session on a file that exists.
+
+    Raises:
+        NotFoundError: no such tenant, storage or file.
+        ForbiddenError: the tenant may not edit (wopi_mode disabled).
+        InvalidFieldsError: the path leaves the storage, or the named editor does not exist.
+        StorageFaultError: the storage does not answer.
+    """
+    path = parse_path(request.file_path)
+    tenant = await desk.directory.tenant(caller.tenant(request.tenant_id))
+    if tenant.wopi_mode is WopiMode.DISABLED:
+        raise ForbiddenError("Editing is disabled for this tenant (wopi_mode).")
+    storage = await desk.directory.storage(tenant.tenant_id, request.storage_name)
+    node = (await desk.storages.open(storage)).node(path)
+    head = await _existing(node)
+    is_empty = head.size_bytes == 0
+    choice = await choose_editor(
+        desk,
+        tenant,
+        path,
+        named=request.editor,
+        wants_edit=Permission.EDIT in request.permissions,
+        is_empty=is_empty,
+    )
+    file = await desk.registry.register(tenant.tenant_id, storage.name, path)
+    await desk.registry.observe(file.file_id, head)
+    session = _session(desk, tenant, file, request, choice.editor)
+    lifetime_s = session.options.max_lifetime_seconds or LIFETIME_S_DEFAULT
+    lifetime_s = min(max(lifetime_s, session.ttl_ms // 1000), TTL_S_MAX)
+    ends_us = session.created_us + lifetime_s * 1_000_000
+    status = await desk.sessions.create(session, file, ends_us=ends_us)
+    code = secrets.token_urlsafe(24)
+    await desk.sessions.put_launch(code, session.session_id)
+    token = desk.token(status).reveal()
+    url = await editor_url(desk, session, is_empty=is_empty)
+    if url and session.options.include_token_in_editor_url:
+        url += f"&access_token={token}&access_token_ttl={status.ends_us // 1000}"
+    return SessionCreated(
+        session_id=session.session_id,
+        file_id=file.file_id,
+        wopi_src=desk.wopi_src(file.file_id),
+        access_token=token,
+        access_token_ttl=status.ends_us // 1000,
+        editor_url=url,
+        launch_url=f"{desk.public_url}/open/{code}",
+        expires_at=format_us(status.expires_us),
+        notes=choice.notes,
+    )
+
+
+async def _existing(node: StorageNode) -> Head:
+    head = await node.stat()
+    if head is None:
+        raise NotFoundError(f"There is no file {node.path!r} in the storage; upload it first.")
+    return head
+
+
+def _session(
+    desk: Desk,
+    tenant: Tenant,
+    file: FileRecord,
+    request: SessionCreate,
+    editor: EditorRef | None,
+) -> Session:
+    asked = {Permission.VIEW, *request.permissions}
+    options = request.options or SessionOptions()
+    ttl_s = request.ttl_seconds or TTL_S_DEFAULT
+    return Session(
+        session_id=new_session_id(desk.sessions.partition(file.file_id)),
+        file_id=file.file_id,
+        tenant_id=tenant.tenant_id,
+        storage_name=file.storage_name,
+        file_path=file.path,
+        permissions=tuple(p for p in Permission if p in asked),
+        account=request.account,
+        user=request.user or "",
+        user_id=request.user_id or "",
+        editor=editor,
+        created_us=desk.clock.now_us(),
+        ttl_ms=ttl_s * 1000,
+        origin_connection_id=request.origin_connection_id,
+        origin_page_id=request.origin_page_id,
+        lang=request.lang,
+        options=options,
+    )
+
+
+class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A launch page that is opened."""
+
+    code: str
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """What the launch page needs; it goes to the gateway only."""
+
+    file_name: str
+    access_token: str
+    access_token_ttl: int
+    editor_url: str | None
+    editor_name: str | None
+    ui_defaults: str | None
+    theme: str | None
+    frame_ancestors: list[str]
+    can_edit: bool

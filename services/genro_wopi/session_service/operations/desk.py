@@ -1,0 +1,90 @@
+"""What the operations on sessions work with: ports, and how sessions and tokens are shown."""
+
+import msgspec
+
+from genro_wopi.domain.access_tokens import AccessClaims, TokenSigner
+from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.clock import Clock
+from genro_wopi.domain.editors import EditorDirectory
+from genro_wopi.domain.errors import NotFoundError
+from genro_wopi.domain.files import FileRegistry
+from genro_wopi.domain.identifiers import SessionId
+from genro_wopi.domain.secrets import Secret
+from genro_wopi.domain.sessions import SessionStatus, SessionStore
+from genro_wopi.domain.storages import StorageOpener
+from genro_wopi.domain.tenants import Directory
+from genro_wopi.management.sessions import SessionView
+from genro_wopi.protocol.times import format_us
+
+
+class Desk(msgspec.Struct, frozen=True, kw_only=True):
+    """The ports of the session-service."""
+
+    sessions: SessionStore
+    registry: FileRegistry
+    directory: Directory
+    storages: StorageOpener
+    editors: EditorDirectory
+    signer: TokenSigner
+    clock: Clock
+    public_url: str
+    src_url: str
+
+    def wopi_src(self, file_id: str) -> str:
+        """Return the file's one address, as editors call it."""
+        return f"{self.src_url}/wopi/files/{file_id}"
+
+    def token(self, status: SessionStatus) -> Secret:
+        """Sign an access token that lives as long as the session can."""
+        session = status.session
+        editor = session.editor
+        return self.signer.sign(
+            AccessClaims(
+                session_id=session.session_id,
+                file_id=session.file_id,
+                tenant_id=session.tenant_id,
+                editor=f"{editor.scope}/{editor.name}" if editor else "",
+                can_edit=session.can_edit,
+                user=session.user or session.account,
+                expires_us=status.ends_us,
+            )
+        )
+
+
+async def session_of(
+    desk: Desk, caller: Caller, session_id: str, tenant_id: str | None
+) -> SessionStatus:
+    """Return a session that the caller may see.
+
+    Raises:
+        NotFoundError: there is none, or it is another tenant's.
+    """
+    status = await desk.sessions.get(SessionId(session_id))
+    if status is not None:
+        owner = status.session.tenant_id
+        named = owner if caller.is_admin and tenant_id is None else tenant_id
+        if caller.tenant(named) == owner:
+            return status
+    raise NotFoundError("There is no such session; it may have ended more than an hour ago.")
+
+
+def view(status: SessionStatus) -> SessionView:
+    """Show a session without its token."""
+    session = status.session
+    return SessionView(
+        session_id=session.session_id,
+        file_id=session.file_id,
+        tenant_id=session.tenant_id,
+        storage_name=session.storage_name,
+        file_path=session.file_path,
+        permissions=list(session.permissions),
+        account=session.account,
+        user=session.user or None,
+        user_id=session.user_id or None,
+        editor=session.editor.name if session.editor else None,
+        state=status.state,
+        opened=status.opened,
+        created_at=format_us(session.created_us),
+        expires_at=format_us(status.expires_us),
+        ends_at=format_us(status.ends_us),
+    )

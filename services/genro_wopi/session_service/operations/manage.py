@@ -1,0 +1,119 @@
+"""Listing, renewing and ending sessions, and opening their launch page."""
+
+from typing import Final
+
+from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.errors import ConflictError, NotFoundError
+from genro_wopi.domain.paths import base_name
+from genro_wopi.domain.sessions import LIFETIME_S_DEFAULT, SessionState, SessionStatus
+from genro_wopi.management.sessions import (
+    SessionList,
+    SessionListRequest,
+    SessionRef,
+    SessionRenew,
+    SessionRenewed,
+    SessionView,
+)
+from genro_wopi.protocol.times import format_us
+from genro_wopi.session_service.operations.choose_editor import editor_url
+from genro_wopi.session_service.operations.create import Launch, LaunchRequest
+from genro_wopi.session_service.operations.desk import Desk, session_of, view
+
+SCANNED_MAX: Final = 2000
+"""Sessions looked at for one page of a filtered list."""
+
+
+async def list_sessions(desk: Desk, caller: Caller, request: SessionListRequest) -> SessionList:
+    """List a tenant's sessions, oldest first."""
+    tenant_id = caller.tenant(request.tenant_id)
+    found: list[SessionView] = []
+    cursor, scanned = request.cursor, 0
+    while len(found) < request.limit and scanned < SCANNED_MAX:
+        ids = await desk.sessions.list_ids(tenant_id, after=cursor, limit=request.limit)
+        if not ids:
+            return SessionList(items=found, next_cursor=None)
+        for session_id, position in ids:
+            cursor, scanned = position, scanned + 1
+            status = await desk.sessions.get(session_id)
+            if status is not None and _matches(status, request):
+                found.append(view(status))
+            if len(found) == request.limit:
+                break
+    return SessionList(items=found, next_cursor=cursor)
+
+
+def _matches(status: SessionStatus, request: SessionListRequest) -> bool:
+    wanted = (
+        (request.file_path, status.session.file_path),
+        (request.storage_name, status.session.storage_name),
+        (request.state, status.state),
+    )
+    return all(asked is None or asked == found for asked, found in wanted)
+
+
+async def get_session(desk: Desk, caller: Caller, request: SessionRef) -> SessionView:
+    """Show one session."""
+    return view(await session_of(desk, caller, request.session_id, request.tenant_id))
+
+
+async def renew_session(desk: Desk, caller: Caller, request: SessionRenew) -> SessionRenewed:
+    """Give a session a new life and a new token.
+
+    Raises:
+        ConflictError: it has ended.
+    """
+    status = await session_of(desk, caller, request.session_id, request.tenant_id)
+    session = status.session
+    ttl_ms = request.ttl_seconds * 1000 if request.ttl_seconds else session.ttl_ms
+    lifetime_s = session.options.max_lifetime_seconds or LIFETIME_S_DEFAULT
+    ends_us = desk.clock.now_us() + max(lifetime_s * 1000, ttl_ms) * 1000
+    renewed = await desk.sessions.renew(session.session_id, ttl_ms=ttl_ms, ends_us=ends_us)
+    if renewed is None:
+        raise ConflictError("The session has ended; create a new one.")
+    return SessionRenewed(
+        session_id=session.session_id,
+        access_token=desk.token(renewed).reveal(),
+        access_token_ttl=renewed.ends_us // 1000,
+        expires_at=format_us(renewed.expires_us),
+    )
+
+
+async def close_session(desk: Desk, caller: Caller, request: SessionRef) -> SessionView:
+    """Close a session; what was typed may still be saved for a grace."""
+    return await _end(desk, caller, request, SessionState.DRAINING)
+
+
+async def revoke_session(desk: Desk, caller: Caller, request: SessionRef) -> SessionView:
+    """Revoke a session at once."""
+    return await _end(desk, caller, request, SessionState.REVOKED)
+
+
+async def _end(desk: Desk, caller: Caller, request: SessionRef, state: SessionState) -> SessionView:
+    status = await session_of(desk, caller, request.session_id, request.tenant_id)
+    ended = await desk.sessions.end(status.session.session_id, state)
+    return view(ended or status)
+
+
+async def open_launch(desk: Desk, request: LaunchRequest) -> Launch:
+    """Return what the launch page needs, with a fresh token.
+
+    Raises:
+        NotFoundError: the code is wrong or older than ten minutes, or the session has ended.
+    """
+    session_id = await desk.sessions.launch(request.code)
+    status = await desk.sessions.get(session_id) if session_id else None
+    if status is None or status.state is not SessionState.ACTIVE:
+        raise NotFoundError("This link has expired. Go back and open the document again.")
+    session = status.session
+    tenant = await desk.directory.tenant(session.tenant_id)
+    return Launch(
+        file_name=base_name(session.file_path),
+        access_token=desk.token(status).reveal(),
+        access_token_ttl=status.ends_us // 1000,
+        editor_url=await editor_url(desk, session, is_empty=False),
+        editor_name=session.editor.name if session.editor else None,
+        ui_defaults=session.options.ui_defaults,
+        theme=session.options.theme,
+        frame_ancestors=list(tenant.frame_ancestors),
+        can_edit=session.can_edit,
+    )

@@ -1,0 +1,110 @@
+"""The internal interface of the session-service: one call per operation, for the gateway only.
+
+``POST /internal/operations/{name}`` with ``{"caller": …, "request": …}``. The gateway has decided
+who calls; it shows itself by ``WOPI_INTERNAL_TOKEN``.
+"""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from litestar import MediaType, Request, Response, post
+
+from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.errors import NotFoundError, UnauthenticatedError
+from genro_wopi.domain.secrets import Secret
+from genro_wopi.management import sessions
+from genro_wopi.runtime.logs import get_logger
+from genro_wopi.session_service.operations import create, manage
+from genro_wopi.session_service.operations.create import LaunchRequest
+from genro_wopi.session_service.operations.desk import Desk
+from genro_wopi.web.errors import problem_answer
+from genro_wopi.web.server import Readiness
+
+OPERATIONS: Final[dict[str, tuple[type[Any], Callable[..., Awaitable[Any]]]]] = {
+    "sessions.create": (sessions.SessionCreate, create.create_session),
+    "sessions.list": (sessions.SessionListRequest, manage.list_sessions),
+    "sessions.get": (sessions.SessionRef, manage.get_session),
+    "sessions.renew": (sessions.SessionRenew, manage.renew_session),
+    "sessions.close": (sessions.SessionRef, manage.close_session),
+    "sessions.revoke": (sessions.SessionRef, manage.revoke_session),
+}
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One call of the gateway."""
+
+    request: msgspec.Raw
+    caller: Caller = Caller(None)
+
+
+class SessionService(msgspec.Struct, frozen=True, kw_only=True):
+    """One running session-service."""
+
+    desk: Desk
+    internal_token: Secret
+    readiness: Readiness
+
+
+@post("/internal/operations/{name:str}", status_code=200)
+async def operation(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+    """Carry out one operation for the caller that the gateway names."""
+
+    async def work(service: SessionService, call: Call) -> object:
+        if name not in OPERATIONS:
+            raise NotFoundError(f"There is no operation {name!r}.")
+        kind, carry_out = OPERATIONS[name]
+        parameters = msgspec.json.decode(call.request, type=kind)
+        return await carry_out(service.desk, call.caller, parameters)
+
+    return await _answered(request, name, work)
+
+
+@post("/internal/launch", status_code=200)
+async def launch(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Open a launch page."""
+
+    async def work(service: SessionService, call: Call) -> object:
+        parameters = msgspec.json.decode(call.request, type=LaunchRequest)
+        return await manage.open_launch(service.desk, parameters)
+
+    return await _answered(request, "launch", work)
+
+
+ROUTES: Final = (operation, launch)
+
+
+async def _answered(
+    request: Request[Any, Any, Any],
+    name: str,
+    work: Callable[[SessionService, Call], Awaitable[object]],
+) -> Response[bytes]:
+    service: SessionService = request.app.state["sessions"]
+    service.readiness.in_flight += 1
+    try:
+        _require_gateway(request, service.internal_token)
+        call = msgspec.json.decode(await request.body(), type=Call)
+        result = await work(service, call)
+    except Exception as error:
+        answer = problem_answer(error)
+        log = get_logger()
+        if answer.status == 500:  # noqa: PLR2004 - a bug
+            log.error("operation_failed", operation=name, exc_info=error)
+        else:
+            log.info("operation_refused", operation=name, status=answer.status, reason=str(error))
+        return Response(
+            answer.body,
+            status_code=answer.status,
+            headers=answer.headers,
+            media_type=answer.media_type,
+        )
+    finally:
+        service.readiness.in_flight -= 1
+    return Response(msgspec.json.encode(result), media_type=MediaType.JSON)
+
+
+def _require_gateway(request: Request[Any, Any, Any], token: Secret) -> None:
+    shown = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if not hmac.compare_digest(shown.encode(), token.reveal().encode()):
+        raise UnauthenticatedError("Only the gateway may call this.")

@@ -1,0 +1,10 @@
+"""Runs the wopi-service: ``python -m genro_wopi.wopi_service``."""
+
+import sys
+
+from genro_wopi.runtime.lifecycle import run_service
+from genro_wopi.runtime.settings import Service
+from genro_wopi.wopi_service.app import run
+
+if __name__ == "__main__":
+    sys.exit(run_service(Service.WOPI, run))

@@ -1,0 +1,98 @@
+"""Builds the wopi-service: the only module here that chooses adapters."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from litestar import Litestar
+from litestar.datastructures import State
+
+from genro_wopi.adapters.directory import CachedDirectory
+from genro_wopi.adapters.editors import FetchingEditorDirectory
+from genro_wopi.adapters.http.egress import EgressPolicy
+from genro_wopi.adapters.redis.client import RedisClient, connect
+from genro_wopi.adapters.redis.editor_store import RedisEditorStore
+from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
+from genro_wopi.adapters.redis.lock_store import RedisLockStore
+from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
+from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
+from genro_wopi.adapters.redis.session_store import RedisSessionStore
+from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
+from genro_wopi.adapters.secrets import AesGcmRing
+from genro_wopi.adapters.spool import Spool
+from genro_wopi.adapters.storage.opener import CachingStorageOpener, StorageSurroundings
+from genro_wopi.adapters.tokens import JwtVerifier, public_keys
+from genro_wopi.domain.clock import SystemClock
+from genro_wopi.runtime.lifecycle import require_redis
+from genro_wopi.runtime.settings import Settings
+from genro_wopi.web.health import health_routes
+from genro_wopi.web.server import Readiness, serve
+from genro_wopi.wopi_service.operations.host import Host
+from genro_wopi.wopi_service.operations.proofs import ProofChecker
+from genro_wopi.wopi_service.routes import ROUTES
+from genro_wopi.wopi_service.service import WopiService
+
+
+async def run(settings: Settings, stopping: asyncio.Event) -> None:
+    """Serve WOPI until told to stop."""
+    async with AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(connect(settings.redis_url.reveal()))
+        await require_redis(redis)
+        readiness = Readiness()
+        service = build_service(settings, redis, readiness, stack)
+        await serve(create_app(service, redis), settings, readiness, stopping)
+
+
+def build_service(
+    settings: Settings, redis: RedisClient, readiness: Readiness, stack: AsyncExitStack
+) -> WopiService:
+    """Choose the adapters; what they hold open closes with the stack."""
+    clock = SystemClock()
+    partitions = settings.event_partitions
+    lock_ttl_ms = settings.lock_ttl_seconds * 1000
+    editors = FetchingEditorDirectory(
+        RedisEditorStore(redis), EgressPolicy(settings.editor_allow, setting="WOPI_EDITOR_ALLOW")
+    )
+    storages = CachingStorageOpener(
+        StorageSurroundings(
+            local_roots=settings.local_roots,
+            ring=AesGcmRing(settings.encryption_keys),
+            egress=EgressPolicy(settings.storage_allow, setting="WOPI_STORAGE_ALLOW"),
+        )
+    )
+    stack.push_async_callback(editors.aclose)
+    stack.push_async_callback(storages.aclose)
+    host = Host(
+        tokens=JwtVerifier(public_keys(settings.verify_keys)),
+        proofs=ProofChecker(editors, clock, src_url=settings.src_url),
+        sessions=RedisSessionStore(redis, partitions),
+        registry=RedisFileRegistry(redis, partitions),
+        locks=RedisLockStore(redis, partitions, lock_ttl_ms=lock_ttl_ms),
+        ledger=RedisSaveLedger(redis, partitions, lock_ttl_ms=lock_ttl_ms),
+        rescues=RedisRescueStore(redis),
+        directory=CachedDirectory(RedisTenantStore(redis)),
+        storages=storages,
+        editors=editors,
+        clock=clock,
+        public_url=settings.public_url,
+    )
+    Path(settings.spool_dir).mkdir(parents=True, exist_ok=True)
+    spool = Spool(settings.spool_dir, disk_bytes_max=settings.spool_bytes_max)
+    return WopiService(
+        host=host, spool=spool, file_bytes_max=settings.file_bytes_max, readiness=readiness
+    )
+
+
+def create_app(service: WopiService, redis: RedisClient) -> Litestar:
+    """Wire the routes to a service."""
+
+    async def check() -> dict[str, str]:
+        await redis.call("PING")
+        return {"redis": "ready"}
+
+    return Litestar(
+        route_handlers=[*ROUTES, *health_routes(service.readiness, check)],
+        state=State({"wopi": service}),
+        openapi_config=None,
+        logging_config=None,
+    )

@@ -1,0 +1,1 @@
+"""One module per WOPI operation or family; none knows HTTP, Redis or S3."""

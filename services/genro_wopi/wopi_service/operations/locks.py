@@ -1,0 +1,115 @@
+"""Lock, Unlock, RefreshLock, GetLock and UnlockAndRelock.
+
+Spec: https://learn.microsoft.com/microsoft-365/cloud-storage-partner-program/rest/files/lock
+"""
+
+import msgspec
+
+from genro_wopi.domain.errors import (
+    InvalidRequestError,
+    UnauthenticatedError,
+    UnsupportedOperationError,
+)
+from genro_wopi.domain.locks import LockRequest
+from genro_wopi.domain.sessions import Admission, Purpose
+from genro_wopi.protocol.headers import Override
+from genro_wopi.protocol.lock_id import LOCK_ID_LENGTH_MAX, LockId, parse_lock_id
+from genro_wopi.wopi_service.operations.host import (
+    LOCK_PATIENCE_S,
+    EditorRequest,
+    Host,
+    admit,
+)
+
+
+class LockHeaders(msgspec.Struct, frozen=True, kw_only=True):
+    """What a lock operation carries."""
+
+    override: str
+    lock: str | None
+    old_lock: str | None
+    attempt: int
+    """X-WOPI-TimeStamp in ticks; 0 where absent."""
+
+
+class LockAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a lock operation answers with its 200."""
+
+    version: str
+    """Empty where it is not sent."""
+    held: str | None = None
+    """Of GetLock: the lock, or the empty string; None for every other operation."""
+
+
+def parse_override(value: str | None) -> Override:
+    """Read X-WOPI-Override.
+
+    Raises:
+        InvalidRequestError: it is missing.
+        UnsupportedOperationError: this host does not answer it.
+    """
+    if not value:
+        raise InvalidRequestError("The header X-WOPI-Override is missing.")
+    try:
+        return Override(value)
+    except ValueError as error:
+        raise UnsupportedOperationError(f"{value!r} is not an operation of this host.") from error
+
+
+async def change_lock(host: Host, request: EditorRequest, headers: LockHeaders) -> LockAnswer:
+    """Do what X-WOPI-Override asks.
+
+    Raises:
+        InvalidRequestError: X-WOPI-Lock or X-WOPI-OldLock is missing or not a lock.
+        UnsupportedOperationError: the override is not one of this host's.
+        LockMismatchError: another lock holds the file, or none does.
+        UnauthenticatedError: the session ended or has no right to edit.
+        UnavailableError: Redis stayed away.
+    """
+    override = parse_override(headers.override)
+    if override is Override.GET_LOCK:
+        admission = await admit(host, request, Purpose.LOCK_STATE, patience_s=LOCK_PATIENCE_S)
+        return _lock_state(admission)
+    lock_id = require_lock_id(headers.lock, "X-WOPI-Lock")
+    claims = host.tokens.verify(request.token)
+    if claims.file_id != request.file_id:
+        raise host.proofs.wrong_file()
+    await host.proofs.check(claims.editor, request.token, request.target, request.proof)
+    change = LockRequest(
+        file_id=claims.file_id,
+        session_id=claims.session_id,
+        lock_id=lock_id,
+        request_id=request.request_id,
+        attempt=headers.attempt,
+        can_edit=claims.can_edit,
+        holder=claims.user,
+    )
+    deadline_s = host.deadline(LOCK_PATIENCE_S)
+    if override is Override.LOCK and not headers.old_lock:
+        return LockAnswer(version=await host.locks.lock(change, deadline_s=deadline_s))
+    if not claims.can_edit:
+        raise UnauthenticatedError("This session may not change the file.")
+    if override is Override.LOCK:
+        old = require_lock_id(headers.old_lock, "X-WOPI-OldLock")
+        return LockAnswer(version=await host.locks.relock(change, old, deadline_s=deadline_s))
+    if override is Override.REFRESH_LOCK:
+        return LockAnswer(version=await host.locks.refresh(change, deadline_s=deadline_s))
+    return LockAnswer(version=await host.locks.unlock(change, deadline_s=deadline_s))
+
+
+def _lock_state(admission: Admission) -> LockAnswer:
+    return LockAnswer(version="", held=admission.lease.lock_id if admission.lease else "")
+
+
+def require_lock_id(value: str | None, header: str) -> LockId:
+    """Check a lock string.
+
+    Raises:
+        InvalidRequestError: it is missing, too long or not printable ASCII.
+    """
+    lock_id = parse_lock_id(value)
+    if lock_id is None:
+        raise InvalidRequestError(
+            f"The header {header} must hold 1 to {LOCK_ID_LENGTH_MAX} printable ASCII characters."
+        )
+    return lock_id

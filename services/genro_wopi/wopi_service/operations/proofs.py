@@ -1,0 +1,67 @@
+"""Whether a request was signed by the editor that the session belongs to."""
+
+from genro_wopi.domain.clock import Clock
+from genro_wopi.domain.editors import Editor, EditorDirectory, EditorState, ProofPolicy
+from genro_wopi.domain.errors import ProofRefusedError, UnauthenticatedError
+from genro_wopi.domain.sessions import EditorRef
+from genro_wopi.protocol.check_file_info import EditorKind
+from genro_wopi.protocol.proof import ProofHeaders, is_fresh, message, parse_ticks, verifies
+
+
+class ProofChecker:
+    """Checks proofs against the keys that the editor published.
+
+    Spec: https://learn.microsoft.com/microsoft-365/cloud-storage-partner-program/online/scenarios/proofkeys
+    """
+
+    def __init__(self, editors: EditorDirectory, clock: Clock, *, src_url: str) -> None:
+        self._editors = editors
+        self._clock = clock
+        self._src_url = src_url
+
+    async def check(self, editor: str, token: str, target: str, headers: ProofHeaders) -> None:
+        """Check one request.
+
+        Args:
+            editor: ``scope/name`` from the token; empty for a session without editor.
+            token: percent-decoded.
+            target: path and query exactly as they were sent.
+            headers: the request's proof.
+
+        Raises:
+            ProofRefusedError: it is missing where it must be there, stale, or matches no key.
+        """
+        configured = await self._configured(editor)
+        if configured is None or configured.proof is ProofPolicy.OFF:
+            return
+        state = await self._editors.state(configured)
+        if not _is_needed(configured, state):
+            return
+        ticks = parse_ticks(headers.ticks)
+        if ticks is None or not headers.proof:
+            raise ProofRefusedError("The request carries no proof; this editor signs its requests.")
+        if not is_fresh(ticks, self._clock.now_us()):
+            raise ProofRefusedError("The proof is too old, or the editor's clock is wrong.")
+        signed = message(token, f"{self._src_url}{target}", ticks)
+        if state is not None and verifies(headers, signed, (s.keys for s in state.seen_keys)):
+            return
+        state = await self._editors.refetch(configured)
+        if state is not None and verifies(headers, signed, (s.keys for s in state.seen_keys)):
+            return
+        raise ProofRefusedError("The proof matches no key that the editor published.")
+
+    def wrong_file(self) -> UnauthenticatedError:
+        """Refuse a token that belongs to another file."""
+        return UnauthenticatedError("The access token is not for this file.")
+
+    async def _configured(self, editor: str) -> Editor | None:
+        scope, _, name = editor.partition("/")
+        if not name:
+            return None
+        return await self._editors.editor(EditorRef(scope, name, EditorKind.GENERIC))
+
+
+def _is_needed(editor: Editor, state: EditorState | None) -> bool:
+    if editor.proof is ProofPolicy.REQUIRED:
+        return True
+    return state is not None and state.had_keys

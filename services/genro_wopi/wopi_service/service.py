@@ -1,0 +1,16 @@
+"""What the routes share: the host's ports and the limits of this process."""
+
+import msgspec
+
+from genro_wopi.adapters.spool import Spool
+from genro_wopi.web.server import Readiness
+from genro_wopi.wopi_service.operations.host import Host
+
+
+class WopiService(msgspec.Struct, frozen=True, kw_only=True):
+    """One running wopi-service."""
+
+    host: Host
+    spool: Spool
+    file_bytes_max: int
+    readiness: Readiness

@@ -1,0 +1,1 @@
+"""Outgoing HTTP: one guard for every address that a tenant gives."""

@@ -1,0 +1,70 @@
+"""One bounded request to an address that a tenant or operator gave: no redirects, a size limit."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import httpcore
+import msgspec
+
+REQUEST_TIMEOUT_S: Final = 15.0
+ANSWER_BYTES_MAX: Final = 64 * 1024
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    """Lower-case names."""
+    body: bytes
+
+
+class FetchError(Exception):
+    """Nothing usable came back; the message says why."""
+
+
+async def fetch(
+    pool: httpcore.AsyncConnectionPool,
+    method: str,
+    url: str,
+    *,
+    headers: Headers = (),
+    content: bytes | None = None,
+    timeout_s: float = REQUEST_TIMEOUT_S,
+    answer_bytes_max: int = ANSWER_BYTES_MAX,
+) -> Answer:
+    """Send one request and read its answer.
+
+    Args:
+        pool: guarded by the policy of its purpose.
+        method: GET, POST …
+        url: absolute.
+        headers: besides Host and Content-Length.
+        content: the body.
+        timeout_s: for everything together.
+        answer_bytes_max: an answer longer than this is cut off and refused.
+
+    Raises:
+        FetchError: refused, unreachable, too slow, too long.
+    """
+    try:
+        async with (
+            asyncio.timeout(timeout_s),
+            pool.stream(method, url, headers=list(headers), content=content) as response,
+        ):
+            body = bytearray()
+            async for chunk in response.aiter_stream():
+                body += chunk
+                if len(body) > answer_bytes_max:
+                    raise FetchError(f"the answer is longer than {answer_bytes_max} bytes")
+            names = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers}
+            return Answer(response.status, names, bytes(body))
+    except TimeoutError as error:
+        raise FetchError(f"no answer within {timeout_s:g} s") from error
+    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
+        raise FetchError(str(error) or type(error).__name__) from error
+    except (httpcore.UnsupportedProtocol, ValueError) as error:
+        raise FetchError(f"not a usable address: {error}") from error

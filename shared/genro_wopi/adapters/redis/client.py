@@ -1,0 +1,216 @@
+"""The part of Redis that this host uses, with time-outs, patience and types.
+
+redis-py repeats commands by itself, which would run a script twice after a stall; here every call
+is sent once per attempt, with a short time-out, and is attempted again only until the caller's
+deadline. All that is called is safe to run twice.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, Protocol, cast
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from genro_wopi.adapters.redis.scripts import Script
+from genro_wopi.domain.errors import UnavailableError
+
+SOCKET_TIMEOUT_S: Final = 1.0
+"""A healthy Redis answers within milliseconds; a hang must cost a second, not a minute."""
+
+CONNECTIONS_MAX: Final = 64
+PATIENCE_S: Final = 3.0
+"""How long a call waits for Redis to come back where the caller names no deadline."""
+
+_PAUSES_S: Final = (0.02, 0.05, 0.1, 0.2, 0.4)
+
+_OUTAGES: Final = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TryAgainError,
+    OSError,
+    TimeoutError,
+)
+
+Argument = str | bytes | int | float
+Reply = Any
+"""What redis-py returns: bytes, int, None, or lists of them. Stores decode it at once."""
+
+
+class _Pipeline(Protocol):
+    def execute_command(self, *command: Argument) -> object: ...
+    async def execute(self) -> list[Reply]: ...
+
+
+class _Commands(Protocol):
+    """The part of redis-py that is called, with the types that it leaves out."""
+
+    async def execute_command(self, *command: Argument) -> Reply: ...
+    def pipeline(self, *, transaction: bool) -> _Pipeline: ...
+
+
+class RedisClient:
+    """Sends commands and scripts; answers in bytes."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = cast("_Commands", redis)
+        self.round_trips = 0
+        """How many requests were sent; the tests and the benchmark count them."""
+
+    async def call(self, *command: Argument, deadline_s: float = 0.0) -> Reply:
+        """Send one command.
+
+        Args:
+            command: name and arguments.
+            deadline_s: monotonic time until which an outage is waited for; 0: `PATIENCE_S`.
+
+        Raises:
+            UnavailableError: Redis did not answer in time.
+        """
+
+        async def attempt() -> Reply:
+            return await self._redis.execute_command(*command)
+
+        return await self._patiently(attempt, deadline_s)
+
+    async def run(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        arguments: Sequence[Argument],
+        *,
+        deadline_s: float = 0.0,
+    ) -> Reply:
+        """Run a Lua script; Redis gets its source only where it lacks it.
+
+        Raises:
+            UnavailableError: Redis did not answer in time.
+        """
+        script.check(len(keys), len(arguments))
+
+        async def attempt() -> Reply:
+            try:
+                return await self._redis.execute_command(
+                    "EVALSHA", script.sha, len(keys), *keys, *arguments
+                )
+            except NoScriptError:
+                return await self._redis.execute_command(
+                    "EVAL", script.source, len(keys), *keys, *arguments
+                )
+
+        return await self._patiently(attempt, deadline_s)
+
+    async def run_each(
+        self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]
+    ) -> list[Reply]:
+        """Run one script several times in one round trip."""
+
+        async def attempt() -> list[Reply]:
+            pipeline = self._redis.pipeline(transaction=False)
+            for keys, arguments in calls:
+                pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
+            return await pipeline.execute()
+
+        try:
+            return await self._patiently(attempt, 0.0)
+        except NoScriptError:
+            await self.call("SCRIPT", "LOAD", script.source)
+            return await self._patiently(attempt, 0.0)
+
+    async def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Reply]:
+        """Send several commands in one round trip; they are not a transaction."""
+
+        async def attempt() -> list[Reply]:
+            pipeline = self._redis.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)
+            return await pipeline.execute()
+
+        return await self._patiently(attempt, 0.0)
+
+    async def _patiently(self, attempt: Any, deadline_s: float) -> Reply:  # noqa: ANN401 - a coroutine function of any reply
+        deadline_s = deadline_s or time.monotonic() + PATIENCE_S
+        failures = 0
+        while True:
+            self.round_trips += 1
+            try:
+                return await attempt()
+            except _OUTAGES as error:
+                pause_s = _PAUSES_S[min(failures, len(_PAUSES_S) - 1)]
+                if time.monotonic() + pause_s > deadline_s:
+                    raise UnavailableError(
+                        f"Redis does not answer ({type(error).__name__}); try again."
+                    ) from error
+            except ResponseError as error:
+                raise _as_outage(error) from error
+            failures += 1
+            await asyncio.sleep(pause_s)
+
+
+def _as_outage(error: ResponseError) -> Exception:
+    text = str(error)
+    if text.startswith(("OOM", "MISCONF", "NOREPLICAS", "UNKILLABLE", "BUSY")):
+        return UnavailableError(f"Redis refuses writes ({text.split(' ', 1)[0]}); try again.")
+    return error
+
+
+@asynccontextmanager
+async def connect(
+    url: str, *, socket_timeout_s: float = SOCKET_TIMEOUT_S
+) -> AsyncGenerator[RedisClient]:
+    """Open a client for the life of one process.
+
+    Args:
+        url: ``redis://``, ``rediss://`` or ``unix://``.
+        socket_timeout_s: longer only for blocking reads.
+    """
+    pool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
+        url,
+        max_connections=CONNECTIONS_MAX,
+        timeout=SOCKET_TIMEOUT_S,
+        socket_timeout=socket_timeout_s,
+        socket_connect_timeout=SOCKET_TIMEOUT_S,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
+        client_name="genro-wopi",
+        protocol=2,
+    )
+    redis = Redis(connection_pool=pool)
+    redis.response_callbacks.clear()  # Replies as Redis sends them; stores decode them.
+    try:
+        yield RedisClient(redis)
+    finally:
+        await redis.aclose()
+        await pool.disconnect()
+
+
+def text(value: object) -> str:
+    """Decode one bulk reply; a missing one is the empty string."""
+    if value is None:
+        return ""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def number(value: object) -> int:
+    """Decode one number; a missing one is 0."""
+    return int(cast("bytes | int", value)) if value not in (None, b"", "") else 0

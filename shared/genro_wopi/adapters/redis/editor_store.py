@@ -1,0 +1,54 @@
+"""Editors and their discovery in Redis; see `genro_wopi.domain.editors.EditorStore`."""
+
+from typing import Final
+
+import msgspec
+
+from genro_wopi.adapters.redis import keys
+from genro_wopi.adapters.redis.client import RedisClient
+from genro_wopi.domain.editors import Editor, EditorState
+
+_editor: Final = msgspec.json.Decoder(Editor)
+_state: Final = msgspec.json.Decoder(EditorState)
+
+
+class RedisEditorStore:
+    """Implements `EditorStore`."""
+
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
+
+    async def put_editor(self, editor: Editor) -> None:
+        """See EditorStore."""
+        record = msgspec.json.encode(editor)
+        await self._redis.call("HSET", keys.editors(editor.scope), editor.name, record)
+
+    async def get_editor(self, scope: str, name: str) -> Editor | None:
+        """See EditorStore."""
+        record = await self._redis.call("HGET", keys.editors(scope), name)
+        return _editor.decode(record) if record else None
+
+    async def list_editors(self, scope: str) -> list[Editor]:
+        """See EditorStore."""
+        records = await self._redis.call("HVALS", keys.editors(scope))
+        return sorted((_editor.decode(r) for r in records), key=lambda e: (e.priority, e.name))
+
+    async def delete_editor(self, scope: str, name: str) -> bool:
+        """See EditorStore."""
+        removed = await self._redis.call("HDEL", keys.editors(scope), name)
+        await self._redis.call("DEL", keys.discovery(scope, name), keys.fetched(scope, name))
+        return removed == 1
+
+    async def get_state(self, scope: str, name: str) -> EditorState | None:
+        """See EditorStore."""
+        record = await self._redis.call("GET", keys.discovery(scope, name))
+        return _state.decode(record) if record else None
+
+    async def put_state(self, scope: str, name: str, state: EditorState) -> None:
+        """See EditorStore."""
+        await self._redis.call("SET", keys.discovery(scope, name), msgspec.json.encode(state))
+
+    async def may_fetch(self, scope: str, name: str, *, interval_ms: int) -> bool:
+        """See EditorStore."""
+        key = keys.fetched(scope, name)
+        return await self._redis.call("SET", key, "1", "NX", "PX", interval_ms) is not None

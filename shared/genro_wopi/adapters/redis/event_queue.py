@@ -1,0 +1,100 @@
+"""The stream of events and its lanes in Redis; see `genro_wopi.domain.events.EventQueue`."""
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from genro_wopi.adapters.redis.client import RedisClient, text
+from genro_wopi.adapters.redis.keys import PartitionKeys
+from genro_wopi.adapters.redis.scripts import Script
+from genro_wopi.domain.errors import UnavailableError
+from genro_wopi.domain.events import Delivery, Event, EventContext
+
+_TAKE: Final = Script("take_events")
+_SETTLE: Final = Script("settle_event")
+
+MOVED_MAX: Final = 200
+CLAIM_MS: Final = 60_000
+"""Longer than any delivery takes, so that a claim lapses only when its worker died."""
+
+_fields: Final = msgspec.json.Decoder(list[str])
+_context: Final = msgspec.json.Decoder(EventContext)
+_COMMON: Final = frozenset({"name", "context", "sequence", "path", "at_us"})
+
+
+class RedisEventQueue:
+    """Implements `EventQueue`."""
+
+    def __init__(
+        self,
+        redis: RedisClient,
+        blocking: RedisClient,
+        partition_count: int,
+        *,
+        claim_ms: int = CLAIM_MS,
+    ) -> None:
+        self._redis = redis
+        self._blocking = blocking
+        self._partitions = [PartitionKeys(n) for n in range(partition_count)]
+        self._claim_ms = claim_ms
+
+    async def take(self, *, limit: int) -> list[Delivery]:
+        """See EventQueue."""
+        calls = [
+            ((p.events, p.due, p.attempts), (p.lane_prefix, MOVED_MAX, limit, self._claim_ms))
+            for p in self._partitions
+        ]
+        taken: list[Delivery] = []
+        for names, rows in zip(
+            self._partitions, await self._redis.run_each(_TAKE, calls), strict=True
+        ):
+            taken += [_delivery(names.partition, row) for row in rows]
+        return taken
+
+    async def delivered(self, delivery: Delivery) -> None:
+        """See EventQueue."""
+        await self._settle(delivery, "done", 0, "")
+
+    async def retry_later(self, delivery: Delivery, *, delay_ms: int) -> None:
+        """See EventQueue."""
+        await self._settle(delivery, "retry", delay_ms, "")
+
+    async def give_up(self, delivery: Delivery, *, reason: str) -> None:
+        """See EventQueue."""
+        await self._settle(delivery, "dead", 0, reason)
+
+    async def wait(self, *, timeout_ms: int) -> None:
+        """See EventQueue."""
+        streams = [p.events for p in self._partitions]
+        ids = ["0-0"] * len(streams)
+        command = ("XREAD", "COUNT", 1, "BLOCK", timeout_ms, "STREAMS", *streams, *ids)
+        try:
+            await self._blocking.call(*command)
+        except UnavailableError:
+            await asyncio.sleep(timeout_ms / 1000)
+
+    async def _settle(self, delivery: Delivery, outcome: str, delay_ms: int, reason: str) -> None:
+        names = self._partitions[delivery.partition]
+        await self._redis.run(
+            _SETTLE,
+            (names.lane_prefix + delivery.lane, names.due, names.attempts, names.dead),
+            (delivery.lane, delivery.raw, outcome, delay_ms, reason),
+        )
+
+
+def _delivery(partition: int, row: list[bytes | int]) -> Delivery:
+    raw = text(row[2])
+    entry_id, *flat = _fields.decode(raw)
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    event = Event(
+        event_id=f"evt_{partition:02x}_{entry_id.replace('-', '_')}",
+        name=fields["name"],
+        context=_context.decode(fields["context"]),
+        sequence=int(fields["sequence"]),
+        file_path=fields["path"],
+        at_us=int(fields["at_us"]),
+        attempt=int(row[1]),
+        details={k: v for k, v in fields.items() if k not in _COMMON},
+    )
+    return Delivery(partition=partition, lane=text(row[0]), event=event, raw=raw)

@@ -1,0 +1,61 @@
+"""The registry of files in Redis; see `genro_wopi.domain.files.FileRegistry`."""
+
+from typing import Final
+
+from genro_wopi.adapters.redis import keys
+from genro_wopi.adapters.redis.client import RedisClient, text
+from genro_wopi.adapters.redis.keys import FileKeys
+from genro_wopi.adapters.redis.rows import file_record, head_arguments, known_head
+from genro_wopi.adapters.redis.scripts import Script
+from genro_wopi.domain.errors import UnavailableError
+from genro_wopi.domain.files import FileRecord, Head, KnownHead
+from genro_wopi.domain.identifiers import FileId, TenantId, new_file_id
+from genro_wopi.domain.paths import StoragePath
+
+_REGISTER_PATH: Final = Script("register_path")
+_REGISTER_FILE: Final = Script("register_file")
+_OBSERVE: Final = Script("observe_head")
+
+
+class RedisFileRegistry:
+    """Implements `FileRegistry`."""
+
+    def __init__(self, redis: RedisClient, partition_count: int) -> None:
+        self._redis = redis
+        self._partition_count = partition_count
+
+    async def register(
+        self, tenant_id: TenantId, storage_name: str, path: StoragePath
+    ) -> FileRecord:
+        """See FileRegistry."""
+        key = keys.path(tenant_id, storage_name, path)
+        file_id = FileId(text(await self._redis.run(_REGISTER_PATH, (key,), (new_file_id(),))))
+        names = FileKeys(file_id, self._partition_count)
+        row = await self._redis.run(_REGISTER_FILE, (names.file,), (tenant_id, storage_name, path))
+        record = file_record(file_id, row)
+        if record is None:
+            raise UnavailableError("Redis did not keep the file's record; try again.")
+        return record
+
+    async def find(
+        self, tenant_id: TenantId, storage_name: str, path: StoragePath
+    ) -> FileId | None:
+        """See FileRegistry."""
+        file_id = text(await self._redis.call("GET", keys.path(tenant_id, storage_name, path)))
+        return FileId(file_id) if file_id else None
+
+    async def observe(
+        self, file_id: FileId, head: Head, *, reader: str = "", deadline_s: float = 0.0
+    ) -> KnownHead:
+        """See FileRegistry."""
+        names = FileKeys(file_id, self._partition_count)
+        row = await self._redis.run(
+            _OBSERVE,
+            (names.session(reader), names.file, names.lock),
+            (reader, *head_arguments(head)),
+            deadline_s=deadline_s,
+        )
+        known = known_head(row)
+        if known is None:
+            raise UnavailableError("Redis did not keep the file's head; try again.")
+        return known

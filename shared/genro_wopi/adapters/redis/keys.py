@@ -1,0 +1,191 @@
+"""Every Redis key of the cluster, in one place.
+
+The part in braces is the hash tag of Redis Cluster: all keys that one script touches share it.
+``NN`` is the partition of the file (two hexadecimal digits), ``t:<tenant>`` a tenant.
+
+| key                                   | type   | lifetime                | written by          |
+|---------------------------------------|--------|-------------------------|---------------------|
+| wopi:{NN}:file:<file_id>              | hash   | permanent (registry)    | all                 |
+| wopi:{NN}:lock:<file_id>              | hash   | 30 min after a refresh  | wopi-service        |
+| wopi:{NN}:released:<file_id>          | hash   | 60 s                    | wopi-service        |
+| wopi:{NN}:session:<session_id>        | hash   | its end + grace + 1 h   | session-, wopi-serv.|
+| wopi:{NN}:intents                     | zset   | permanent, trimmed      | wopi-service        |
+| wopi:{NN}:events                      | stream | permanent, moved to lanes | all               |
+| wopi:{NN}:lane:<file_id>              | list   | until delivered         | callback-worker     |
+| wopi:{NN}:due                         | zset   | until delivered         | callback-worker     |
+| wopi:{NN}:attempts                    | hash   | until delivered         | callback-worker     |
+| wopi:{NN}:dead                        | stream | permanent, until purged | callback-worker     |
+| wopi:{t:T}:tenant                     | string | permanent (config)      | gateway             |
+| wopi:{t:T}:api-keys                   | hash   | permanent (config)      | gateway             |
+| wopi:{t:T}:storages                   | hash   | permanent (config)      | gateway             |
+| wopi:{t:T}:path:<storage>:<sha256>    | string | permanent (registry)    | gateway, session-s. |
+| wopi:{t:T}:sessions                   | zset   | 8 days after the last   | session-service     |
+| wopi:{t:T}:rescued                    | zset   | 31 days after the last  | wopi-service        |
+| wopi:{t:T}:rescue:<id>                | string | 30 days                 | wopi-service        |
+| wopi:tenants                          | zset   | permanent (config)      | gateway             |
+| wopi:{e:SCOPE}:editors                | hash   | permanent (config)      | gateway             |
+| wopi:{e:SCOPE}:discovery:<name>       | string | permanent (last good)   | all                 |
+| wopi:{e:SCOPE}:fetched:<name>         | string | seconds                 | all                 |
+| wopi:launch:<sha256>                  | string | 10 min                  | session-service     |
+"""
+
+import hashlib
+import re
+from typing import Final
+
+from genro_wopi.domain.identifiers import partition_of, session_partition
+
+PERMANENT: Final = re.compile(
+    r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|events|lane:.+|due|attempts|dead)"
+    r"|\{t:.+\}:(tenant|api-keys|storages|path:.+)"
+    r"|\{e:.*\}:(editors|discovery:.+)|tenants)"
+)
+"""Keys that may live for ever; the tests fail on any other that has no expiry."""
+
+TENANTS: Final = "wopi:tenants"
+
+
+class FileKeys:
+    """The keys of one file and of the session that asks for it."""
+
+    __slots__ = ("_tag", "file_id")
+
+    def __init__(self, file_id: str, partition_count: int) -> None:
+        self.file_id = file_id
+        self._tag = f"wopi:{{{partition_of(file_id, partition_count):02x}}}"
+
+    @property
+    def file(self) -> str:
+        """The registry's record."""
+        return f"{self._tag}:file:{self.file_id}"
+
+    @property
+    def lock(self) -> str:
+        """The lock with its lease."""
+        return f"{self._tag}:lock:{self.file_id}"
+
+    @property
+    def released(self) -> str:
+        """The lock that was released last."""
+        return f"{self._tag}:released:{self.file_id}"
+
+    @property
+    def intents(self) -> str:
+        """Saves that began and were not published yet."""
+        return f"{self._tag}:intents"
+
+    @property
+    def events(self) -> str:
+        """The partition's stream."""
+        return f"{self._tag}:events"
+
+    def session(self, session_id: str) -> str:
+        """The session's record; it lies with its file."""
+        return f"{self._tag}:session:{session_id}"
+
+
+class PartitionKeys:
+    """The keys of one partition's events."""
+
+    __slots__ = ("_tag", "partition")
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self._tag = f"wopi:{{{partition:02x}}}"
+
+    @property
+    def events(self) -> str:
+        """Appended by the scripts that change state."""
+        return f"{self._tag}:events"
+
+    @property
+    def due(self) -> str:
+        """When each lane is to be looked at next, in milliseconds."""
+        return f"{self._tag}:due"
+
+    @property
+    def attempts(self) -> str:
+        """How often the head of each lane was taken."""
+        return f"{self._tag}:attempts"
+
+    @property
+    def dead(self) -> str:
+        """Events that were given up."""
+        return f"{self._tag}:dead"
+
+    @property
+    def lane_prefix(self) -> str:
+        """What a lane's key begins with; the file's id follows."""
+        return f"{self._tag}:lane:"
+
+
+def session(session_id: str) -> str | None:
+    """Key of a session by its id alone; None where it is not a session id."""
+    partition = session_partition(session_id)
+    return None if partition is None else f"wopi:{{{partition:02x}}}:session:{session_id}"
+
+
+def session_events(session_id: str) -> str:
+    """Stream of the partition that a session lies in."""
+    return f"wopi:{{{session_id[:2]}}}:events"
+
+
+def file_beside(session_id: str, file_id: str) -> str:
+    """Key of the file of a session, from the session's own partition."""
+    return f"wopi:{{{session_id[:2]}}}:file:{file_id}"
+
+
+def tenant(tenant_id: str) -> str:
+    """Configuration of a tenant."""
+    return f"wopi:{{t:{tenant_id}}}:tenant"
+
+
+def api_keys(tenant_id: str) -> str:
+    """Digests of a tenant's API keys by key id."""
+    return f"wopi:{{t:{tenant_id}}}:api-keys"
+
+
+def storages(tenant_id: str) -> str:
+    """Configuration of a tenant's storages by name."""
+    return f"wopi:{{t:{tenant_id}}}:storages"
+
+
+def path(tenant_id: str, storage_name: str, file_path: str) -> str:
+    """Id of the file at a path."""
+    digest = hashlib.sha256(file_path.encode()).hexdigest()
+    return f"wopi:{{t:{tenant_id}}}:path:{storage_name}:{digest}"
+
+
+def tenant_sessions(tenant_id: str) -> str:
+    """Session ids of a tenant by the time of their creation."""
+    return f"wopi:{{t:{tenant_id}}}:sessions"
+
+
+def rescued(tenant_id: str) -> str:
+    """Ids of a tenant's recovery copies by time."""
+    return f"wopi:{{t:{tenant_id}}}:rescued"
+
+
+def rescue(tenant_id: str, rescue_id: str) -> str:
+    """One recovery copy."""
+    return f"wopi:{{t:{tenant_id}}}:rescue:{rescue_id}"
+
+
+def editors(scope: str) -> str:
+    """Editors of a tenant, or of the instance (empty scope), by name."""
+    return f"wopi:{{e:{scope}}}:editors"
+
+
+def discovery(scope: str, name: str) -> str:
+    """Last good copy of an editor's discovery."""
+    return f"wopi:{{e:{scope}}}:discovery:{name}"
+
+
+def fetched(scope: str, name: str) -> str:
+    """Set while nobody may fetch an editor's discovery again."""
+    return f"wopi:{{e:{scope}}}:fetched:{name}"
+
+
+def launch(code: str) -> str:
+    """Session of a launch code; the code itself is not kept."""
+    return f"wopi:launch:{hashlib.sha256(code.encode()).hexdigest()}"

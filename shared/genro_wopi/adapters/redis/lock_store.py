@@ -1,0 +1,99 @@
+"""Locks in Redis; see `genro_wopi.domain.locks.LockStore`."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from genro_wopi.adapters.redis.client import Argument, RedisClient, text
+from genro_wopi.adapters.redis.keys import FileKeys
+from genro_wopi.adapters.redis.rows import GRACE_US, KEPT_US, lease, session_ended
+from genro_wopi.adapters.redis.scripts import Script
+from genro_wopi.domain.locks import LockRequest, mismatch
+from genro_wopi.protocol.lock_id import LOCK_TTL_MS, LockId
+
+_LOCK: Final = Script("lock")
+_RELOCK: Final = Script("relock")
+_REFRESH: Final = Script("refresh_lock")
+_UNLOCK: Final = Script("unlock")
+
+RELEASED_TTL_MS: Final = 60_000
+"""For a minute after UNLOCK a save that shows the released lock may still arrive."""
+
+
+class RedisLockStore:
+    """Implements `LockStore`."""
+
+    def __init__(
+        self, redis: RedisClient, partition_count: int, *, lock_ttl_ms: int = LOCK_TTL_MS
+    ) -> None:
+        self._redis = redis
+        self._partition_count = partition_count
+        self._lock_ttl_ms = lock_ttl_ms
+
+    async def lock(self, request: LockRequest, *, deadline_s: float) -> str:
+        """See LockStore."""
+        names = self._names(request)
+        arguments = (
+            request.session_id,
+            request.file_id,
+            request.lock_id,
+            self._lock_ttl_ms,
+            request.attempt,
+            request.holder,
+            int(request.can_edit),
+            GRACE_US,
+            KEPT_US,
+        )
+        every = (*self._held(names, request), names.released, names.events)
+        return await self._change(_LOCK, every, arguments, deadline_s)
+
+    async def relock(self, request: LockRequest, old_lock_id: LockId, *, deadline_s: float) -> str:
+        """See LockStore."""
+        arguments = (
+            request.file_id,
+            request.lock_id,
+            old_lock_id,
+            self._lock_ttl_ms,
+            request.request_id,
+            GRACE_US,
+        )
+        held = self._held(self._names(request), request)
+        return await self._change(_RELOCK, held, arguments, deadline_s)
+
+    async def refresh(self, request: LockRequest, *, deadline_s: float) -> str:
+        """See LockStore."""
+        arguments = (request.file_id, request.lock_id, self._lock_ttl_ms, GRACE_US, KEPT_US)
+        held = self._held(self._names(request), request)
+        return await self._change(_REFRESH, held, arguments, deadline_s)
+
+    async def unlock(self, request: LockRequest, *, deadline_s: float) -> str:
+        """See LockStore."""
+        names = self._names(request)
+        arguments = (
+            request.file_id,
+            request.lock_id,
+            RELEASED_TTL_MS,
+            request.request_id,
+            GRACE_US,
+        )
+        every = (*self._held(names, request), names.released, names.events)
+        return await self._change(_UNLOCK, every, arguments, deadline_s)
+
+    def _names(self, request: LockRequest) -> FileKeys:
+        return FileKeys(request.file_id, self._partition_count)
+
+    def _held(self, names: FileKeys, request: LockRequest) -> tuple[str, str, str]:
+        return names.session(request.session_id), names.file, names.lock
+
+    async def _change(
+        self,
+        script: Script,
+        names: Sequence[str],
+        arguments: Sequence[Argument],
+        deadline_s: float,
+    ) -> str:
+        reply = await self._redis.run(script, names, arguments, deadline_s=deadline_s)
+        if reply[0] == b"ok":
+            return text(reply[1])
+        if reply[0] == b"mismatch":
+            raise mismatch(lease(reply[1], int(reply[2])))
+        raise session_ended()

@@ -1,0 +1,51 @@
+"""Recovery copies in Redis; see `genro_wopi.domain.rescues.RescueStore`."""
+
+from typing import Final
+
+import msgspec
+
+from genro_wopi.adapters.redis import keys
+from genro_wopi.adapters.redis.client import RedisClient, text
+from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.rescues import RESCUE_TTL_S, Rescue
+
+_rescue: Final = msgspec.json.Decoder(Rescue)
+
+
+class RedisRescueStore:
+    """Implements `RescueStore`."""
+
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
+
+    async def put(self, rescue: Rescue) -> None:
+        """See RescueStore."""
+        index = keys.rescued(rescue.tenant_id)
+        await self._redis.pipeline(
+            [
+                (
+                    "SET",
+                    keys.rescue(rescue.tenant_id, rescue.rescue_id),
+                    msgspec.json.encode(rescue),
+                    "EX",
+                    RESCUE_TTL_S,
+                ),
+                ("ZADD", index, rescue.rescued_us // 1000, rescue.rescue_id),
+                ("EXPIRE", index, RESCUE_TTL_S + 86_400),
+            ]
+        )
+
+    async def get(self, tenant_id: TenantId, rescue_id: str) -> Rescue | None:
+        """See RescueStore."""
+        record = await self._redis.call("GET", keys.rescue(tenant_id, rescue_id))
+        return _rescue.decode(record) if record else None
+
+    async def list_ids(
+        self, tenant_id: TenantId, *, after: str, limit: int
+    ) -> list[tuple[str, str]]:
+        """See RescueStore."""
+        start = int(after) if after.isdigit() else 0
+        members = await self._redis.call(
+            "ZREVRANGE", keys.rescued(tenant_id), start, start + limit - 1
+        )
+        return [(text(m), str(start + n + 1)) for n, m in enumerate(members)]

@@ -1,0 +1,29 @@
+-- Takes a lease again that was lost (a failover, an expiry), for a save with evidence that it had it.
+--
+-- KEYS[1] session
+-- KEYS[2] file
+-- KEYS[3] lock
+-- KEYS[4] events
+-- ARGV[1] session id
+-- ARGV[2] lock
+-- ARGV[3] version that the save was made from
+-- ARGV[4] life of the lock, ms
+-- ARGV[5] name of the holder
+--
+-- Emits lock_acquired.
+-- Returns: {'other'} where another lock holds the file; else {'held', lock row, now}.
+-- Safe to run twice: the second run finds its own lock.
+-- include: moment
+-- include: event
+-- include: records
+local now = now_us()
+local held = redis.call('HGET', KEYS[3], 'lock')
+if held and held ~= ARGV[2] then return {'other'} end
+if not held then
+  redis.call('HSET', KEYS[3], 'lock', ARGV[2], 'epoch', redis.call('HINCRBY', KEYS[2], 'epoch', 1),
+    'session', ARGV[1], 'base', ARGV[3], 'first_attempt', '0', 'since_us', int(now), 'holder', ARGV[5])
+  redis.call('PEXPIRE', KEYS[3], ARGV[4])
+  emit(KEYS[4], KEYS[2], 'lock_acquired', redis.call('HGET', KEYS[1], 'context') or '{}', now,
+    'lock_expires_at_us', int(now + tonumber(ARGV[4]) * 1000))
+end
+return {'held', lock_row(KEYS[3]), int(now)}

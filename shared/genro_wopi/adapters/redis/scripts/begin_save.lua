@@ -1,0 +1,37 @@
+-- Begins a save: checks the lock, extends its life to cover the write, notes the intent.
+--
+-- KEYS[1] session
+-- KEYS[2] file
+-- KEYS[3] lock
+-- KEYS[4] released
+-- KEYS[5] intents
+-- ARGV[1] file id
+-- ARGV[2] lock that the save shows; '' for none
+-- ARGV[3] save id
+-- ARGV[4] client's time of sending, ticks; 0 where unknown
+-- ARGV[5] life that the lock must have left, ms
+-- ARGV[6] grace after the session's end, us
+--
+-- Returns: {'ended'} | {'other', lock row, file row, now} | {standing, lock row, file row, now, version
+-- at the release}, where standing is held, superseded, released or unlocked.
+-- Safe to run twice: the intent is a set member.
+-- include: moment
+-- include: session
+-- include: records
+local now = now_us()
+if phase_of(KEYS[1], ARGV[1], now, ARGV[6]) == 'ended' then return {'ended'} end
+local lock = lock_row(KEYS[3])
+local file = file_row(KEYS[2])
+if lock[1] and lock[1] ~= ARGV[2] then return {'other', lock, file, int(now)} end
+local standing, version = 'unlocked', ''
+if lock[1] then
+  standing = 'held'
+  local first, attempt = tonumber(lock[5]), tonumber(ARGV[4])
+  if first > 0 and attempt > 0 and attempt < first then standing = 'superseded' end
+  if lock[8] < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[3], ARGV[5]) end
+else
+  local last = redis.call('HMGET', KEYS[4], 'lock', 'version')
+  if ARGV[2] ~= '' and last[1] == ARGV[2] then standing, version = 'released', last[2] end
+end
+redis.call('ZADD', KEYS[5], 'NX', int(now / 1000), ARGV[3] .. ' ' .. ARGV[1])
+return {standing, lock, file, int(now), version}

@@ -1,0 +1,11 @@
+-- Fragment: a lock with what is left of its life, and a file's record, as the stores decode them.
+local function lock_row(lock)
+  local row = redis.call('HMGET', lock, 'lock', 'epoch', 'session', 'base', 'first_attempt',
+    'since_us', 'holder')
+  row[8] = row[1] and redis.call('PTTL', lock) or 0
+  return row
+end
+local function file_row(file)
+  return redis.call('HMGET', file, 'tenant', 'storage', 'path', 'fp', 'version', 'lm', 'size', 'seq',
+    'sha', 'session', 'wepoch', 'attempt', 'save_id')
+end

@@ -1,0 +1,42 @@
+-- Publishes a committed save: registers the head, moves the lease's base, announces.
+--
+-- KEYS[1] session
+-- KEYS[2] file
+-- KEYS[3] lock
+-- KEYS[4] events
+-- KEYS[5] intents
+-- ARGV[1] save id
+-- ARGV[2] file id
+-- ARGV[3] epoch that the save was committed under; 0 for none
+-- ARGV[4] fingerprint
+-- ARGV[5] version
+-- ARGV[6] last modified, us
+-- ARGV[7] size, bytes
+-- ARGV[8] sequence
+-- ARGV[9] sha256
+-- ARGV[10] session that wrote it; '' for the management API
+-- ARGV[11] attempt, ticks
+-- ARGV[12] '1' where document_saved is to be announced
+-- ARGV[13] intents older than this are dropped, ms since 1970
+-- ARGV[14]... fields of the event, as name and value in turn
+--
+-- Emits document_saved.
+-- Returns: 'ok'.
+-- Safe to run twice: whoever removes the intent announces; the head only moves forward.
+-- include: moment
+-- include: event
+local first = redis.call('ZREM', KEYS[5], ARGV[1] .. ' ' .. ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', ARGV[13])
+if tonumber(ARGV[8]) > tonumber(redis.call('HGET', KEYS[2], 'seq') or '0') then
+  redis.call('HSET', KEYS[2], 'fp', ARGV[4], 'version', ARGV[5], 'lm', ARGV[6], 'size', ARGV[7],
+    'seq', ARGV[8], 'sha', ARGV[9], 'session', ARGV[10], 'wepoch', ARGV[3], 'attempt', ARGV[11],
+    'save_id', ARGV[1])
+end
+if ARGV[3] ~= '0' and redis.call('HGET', KEYS[3], 'epoch') == ARGV[3] then
+  redis.call('HSET', KEYS[3], 'base', ARGV[5])
+end
+if first == 1 and ARGV[12] == '1' then
+  local context = redis.call('HGET', KEYS[1], 'context')
+  if context then emit(KEYS[4], KEYS[2], 'document_saved', context, now_us(), unpack(ARGV, 14)) end
+end
+return 'ok'

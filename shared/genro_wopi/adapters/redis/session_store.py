@@ -1,0 +1,160 @@
+"""Sessions in Redis; see `genro_wopi.domain.sessions.SessionStore`."""
+
+import time
+from typing import Final
+
+import msgspec
+
+from genro_wopi.adapters.redis import keys
+from genro_wopi.adapters.redis.client import RedisClient, text
+from genro_wopi.adapters.redis.keys import FileKeys
+from genro_wopi.adapters.redis.rows import (
+    GRACE_US,
+    KEPT_US,
+    file_record,
+    lease,
+    session_ended,
+    session_status,
+)
+from genro_wopi.adapters.redis.scripts import Script
+from genro_wopi.domain.events import EventContext
+from genro_wopi.domain.files import FileRecord
+from genro_wopi.domain.identifiers import FileId, SessionId, TenantId, partition_of
+from genro_wopi.domain.sessions import (
+    LAUNCH_TTL_MS,
+    Admission,
+    Purpose,
+    Session,
+    SessionState,
+    SessionStatus,
+)
+
+_ADMIT: Final = Script("admit")
+_CREATE: Final = Script("create_session")
+_RENEW: Final = Script("renew_session")
+_END: Final = Script("end_session")
+
+INDEX_TTL_S: Final = 8 * 86_400
+"""The index of a tenant's sessions outlives its longest session (7 days)."""
+
+
+class RedisSessionStore:
+    """Implements `SessionStore`."""
+
+    def __init__(self, redis: RedisClient, partition_count: int) -> None:
+        self._redis = redis
+        self._partition_count = partition_count
+
+    def partition(self, file_id: FileId) -> int:
+        """Return the partition that a new session of the file belongs to."""
+        return partition_of(file_id, self._partition_count)
+
+    async def admit(
+        self, session_id: SessionId, file_id: FileId, purpose: Purpose, *, deadline_s: float
+    ) -> Admission:
+        """See SessionStore."""
+        names = FileKeys(file_id, self._partition_count)
+        reply = await self._redis.run(
+            _ADMIT,
+            (names.session(session_id), names.file, names.lock, names.events),
+            (session_id, file_id, purpose, GRACE_US, KEPT_US),
+            deadline_s=deadline_s,
+        )
+        if reply[0] != b"ok":
+            raise session_ended()
+        now_us = int(reply[4])
+        file = file_record(file_id, reply[2])
+        if file is None:
+            raise session_ended()
+        status = session_status(reply[1], now_us)
+        return Admission(status=status, file=file, lease=lease(reply[3], now_us))
+
+    async def create(self, session: Session, file: FileRecord, *, ends_us: int) -> SessionStatus:
+        """See SessionStore."""
+        names = FileKeys(file.file_id, self._partition_count)
+        context = EventContext(
+            tenant_id=session.tenant_id,
+            session_id=session.session_id,
+            file_id=session.file_id,
+            storage_name=session.storage_name,
+            account=session.account,
+            user=session.user,
+            origin_connection_id=session.origin_connection_id,
+            origin_page_id=session.origin_page_id,
+        )
+        row = await self._redis.run(
+            _CREATE,
+            (names.session(session.session_id), names.file, names.events),
+            (
+                file.file_id,
+                msgspec.json.encode(session),
+                msgspec.json.encode(context),
+                int(session.can_edit),
+                session.created_us,
+                session.ttl_ms * 1000,
+                ends_us,
+                KEPT_US,
+            ),
+        )
+        index = keys.tenant_sessions(session.tenant_id)
+        await self._redis.pipeline(
+            [
+                ("ZADD", index, session.created_us // 1000, session.session_id),
+                ("EXPIRE", index, INDEX_TTL_S),
+            ]
+        )
+        return session_status(row, _now_us())
+
+    async def get(self, session_id: SessionId) -> SessionStatus | None:
+        """See SessionStore."""
+        key = keys.session(session_id)
+        if key is None:
+            return None
+        row = await self._redis.call(
+            "HMGET", key, "doc", "state", "expires_us", "ends_us", "opened"
+        )
+        return None if row[0] is None else session_status(row, _now_us())
+
+    async def list_ids(
+        self, tenant_id: TenantId, *, after: str, limit: int
+    ) -> list[tuple[SessionId, str]]:
+        """See SessionStore; the cursor is the position in the index."""
+        start = int(after) if after.isdigit() else 0
+        members = await self._redis.call(
+            "ZRANGE", keys.tenant_sessions(tenant_id), start, start + limit - 1
+        )
+        return [(SessionId(text(m)), str(start + n + 1)) for n, m in enumerate(members)]
+
+    async def renew(
+        self, session_id: SessionId, *, ttl_ms: int, ends_us: int
+    ) -> SessionStatus | None:
+        """See SessionStore."""
+        key = keys.session(session_id)
+        if key is None:
+            return None
+        arguments = (ttl_ms * 1000, ends_us, GRACE_US, KEPT_US)
+        row = await self._redis.run(_RENEW, (key,), arguments)
+        return None if row is None else session_status(row, _now_us())
+
+    async def end(self, session_id: SessionId, state: SessionState) -> SessionStatus | None:
+        """See SessionStore."""
+        key = keys.session(session_id)
+        file_id = key and text(await self._redis.call("HGET", key, "fid"))
+        if key is None or not file_id:
+            return None
+        names = (key, keys.file_beside(session_id, file_id), keys.session_events(session_id))
+        row = await self._redis.run(_END, names, (state, KEPT_US))
+        return None if row is None else session_status(row, _now_us())
+
+    async def put_launch(self, code: str, session_id: SessionId) -> None:
+        """See SessionStore."""
+        await self._redis.call("SET", keys.launch(code), session_id, "PX", LAUNCH_TTL_MS)
+
+    async def launch(self, code: str) -> SessionId | None:
+        """See SessionStore."""
+        session_id = text(await self._redis.call("GET", keys.launch(code)))
+        return SessionId(session_id) if session_id else None
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,179 @@
+"""Where the body of a save waits until it is whole: small ones in memory, others on disk.
+
+The spool is bounded: when the disk space given to it is used up, further bodies are refused with
+507 before anything is changed. Bytes are hashed and counted as they pass.
+"""
+
+import asyncio
+import hashlib
+import os
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from genro_wopi.domain.errors import (
+    InvalidRequestError,
+    StorageFullError,
+    TooLargeError,
+    UnavailableError,
+)
+
+MEMORY_BYTES_MAX: Final = 256 * 1024
+"""Larger bodies go to disk."""
+
+BATCH_BYTES: Final = 1024 * 1024
+"""Written and hashed at once, in a thread, so that the event loop never waits for the disk."""
+
+
+class SpooledBody:
+    """Implements `genro_wopi.domain.storages.Body`."""
+
+    def __init__(self, content: bytes, path: Path | None, size_bytes: int, sha256: str) -> None:
+        self._content = content
+        self.path = path
+        self.size_bytes = size_bytes
+        self.sha256 = sha256
+
+    def in_memory(self) -> bytes:
+        """See Body."""
+        return self._content
+
+
+class Spool:
+    """A bounded place for bodies that are being received."""
+
+    def __init__(self, folder: Path, *, disk_bytes_max: int) -> None:
+        self._folder = folder
+        self._disk_bytes_max = disk_bytes_max
+        self._disk_bytes = 0
+
+    @asynccontextmanager
+    async def receive(
+        self,
+        chunks: AsyncIterable[bytes],
+        *,
+        announced_bytes: int | None,
+        size_bytes_max: int,
+        chunk_timeout_s: float,
+    ) -> AsyncGenerator[SpooledBody]:
+        """Receive a body and hold it until the block ends.
+
+        Args:
+            chunks: as they arrive.
+            announced_bytes: Content-Length or X-WOPI-Size; None where neither was sent.
+            size_bytes_max: the tenant's limit.
+            chunk_timeout_s: how long the sender may pause.
+
+        Raises:
+            TooLargeError: over the limit.
+            InvalidRequestError: shorter or longer than announced, or the sender went away.
+            UnavailableError: the sender paused too long.
+            StorageFullError: the spool's share of the disk is used up.
+        """
+        if announced_bytes is not None and announced_bytes > size_bytes_max:
+            raise _too_large(size_bytes_max)
+        reception = _Reception(self, size_bytes_max)
+        try:
+            async for chunk in _timed(chunks, chunk_timeout_s):
+                await reception.add(chunk)
+            body = await reception.finish()
+            if announced_bytes is not None and body.size_bytes != announced_bytes:
+                raise InvalidRequestError(
+                    f"The body has {body.size_bytes} bytes, {announced_bytes} were announced;"
+                    " nothing was changed. Send it again."
+                )
+            yield body
+        finally:
+            await reception.discard()
+
+    def reserve(self, size_bytes: int) -> None:
+        """Take a share of the disk.
+
+        Raises:
+            StorageFullError: none is left.
+        """
+        if self._disk_bytes + size_bytes > self._disk_bytes_max:
+            raise StorageFullError("Too many saves are being received at once; try again shortly.")
+        self._disk_bytes += size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        """Return a share of the disk."""
+        self._disk_bytes -= size_bytes
+
+    def new_file(self) -> tuple[int, Path]:
+        """Create an empty file in the spool."""
+        descriptor, name = tempfile.mkstemp(prefix="save-", dir=self._folder)
+        return descriptor, Path(name)
+
+
+class _Reception:
+    """One body on its way in."""
+
+    def __init__(self, spool: Spool, size_bytes_max: int) -> None:
+        self._spool = spool
+        self._size_bytes_max = size_bytes_max
+        self._digest = hashlib.sha256()
+        self._batch = bytearray()
+        self._size_bytes = 0
+        self._reserved_bytes = 0
+        self._descriptor = -1
+        self._path: Path | None = None
+
+    async def add(self, chunk: bytes) -> None:
+        self._size_bytes += len(chunk)
+        if self._size_bytes > self._size_bytes_max:
+            raise _too_large(self._size_bytes_max)
+        self._batch += chunk
+        limit = BATCH_BYTES if self._path else MEMORY_BYTES_MAX
+        if len(self._batch) > limit:
+            await self._flush()
+
+    async def finish(self) -> SpooledBody:
+        if self._path is None:
+            content = bytes(self._batch)
+            self._digest.update(content)
+            return SpooledBody(content, None, self._size_bytes, self._digest.hexdigest())
+        await self._flush()
+        return SpooledBody(b"", self._path, self._size_bytes, self._digest.hexdigest())
+
+    async def discard(self) -> None:
+        self._spool.give_back(self._reserved_bytes)
+        if self._path is not None:
+            path, descriptor = self._path, self._descriptor
+            await asyncio.to_thread(lambda: (os.close(descriptor), path.unlink(missing_ok=True)))
+
+    async def _flush(self) -> None:
+        batch, self._batch = self._batch, bytearray()
+        self._spool.reserve(len(batch))
+        self._reserved_bytes += len(batch)
+        await asyncio.to_thread(self._write, batch)
+
+    def _write(self, batch: bytearray) -> None:
+        try:
+            if self._path is None:
+                self._descriptor, self._path = self._spool.new_file()
+            view = memoryview(batch)
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        except OSError as error:
+            raise StorageFullError(f"The spool cannot be written: {error.strerror}.") from error
+        self._digest.update(batch)
+
+
+async def _timed(chunks: AsyncIterable[bytes], timeout_s: float) -> AsyncIterator[bytes]:
+    iterator = aiter(chunks)
+    while True:
+        try:
+            async with asyncio.timeout(timeout_s):
+                chunk = await anext(iterator)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise UnavailableError("The body stopped arriving; nothing was changed.") from error
+        yield chunk
+
+
+def _too_large(size_bytes_max: int) -> TooLargeError:
+    return TooLargeError(f"The file is larger than {size_bytes_max} bytes, the limit here.")

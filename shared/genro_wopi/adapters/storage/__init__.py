@@ -1,0 +1,1 @@
+"""Back ends that keep files, all under the contract of `genro_wopi.domain.storages`."""

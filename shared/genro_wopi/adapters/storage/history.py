@@ -1,0 +1,124 @@
+"""What a folder remembers beside its files: evidence of each version, and the bytes it replaced.
+
+For one file there is one folder, named after the digest of its path:
+
+* ``0000000007.json``    record of version 7: evidence, fingerprint, and what it replaced
+* ``0000000007.before``  the bytes that version 7 replaced, a hard link to the old inode
+* ``<save_id>.data``     bytes of a version that is committed and about to be moved into place
+
+Linking the record to the next number is the commit point: ``link(2)`` succeeds for one writer only.
+Everything after it can be repeated by anybody who finds it undone.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from genro_wopi.domain.files import Evidence
+
+_NUMBER_DIGITS: Final = 10
+
+
+class CommitRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One committed version."""
+
+    number: int
+    evidence: Evidence
+    fingerprint: str
+    replaced: str
+    """Fingerprint of what it replaced; empty for a new file."""
+
+
+_decoder: Final = msgspec.json.Decoder(CommitRecord)
+
+
+class History:
+    """The records of one file. Blocking; callers run it in the storage's threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._latest: CommitRecord | None = None
+
+    def latest(self) -> CommitRecord | None:
+        """Return the newest record; reads the folder once, then only looks for the next number."""
+        if self._latest is None:
+            numbers = self._numbers()
+            if not numbers:
+                return None
+            self._latest = self._read(max(numbers))
+        while self._record(self._latest.number + 1).exists():
+            self._latest = self._read(self._latest.number + 1)
+        return self._latest
+
+    def prepare(self) -> None:
+        """Make sure that the folder is there."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def data(self, save_id: str) -> Path:
+        """Name the bytes of a version that is being committed."""
+        return self._folder / f"{save_id}.data"
+
+    def before(self, number: int) -> Path:
+        """Name the bytes that a version replaced."""
+        return self._folder / f"{number:0{_NUMBER_DIGITS}d}.before"
+
+    def commit(self, record: CommitRecord) -> bool:
+        """Make a record the newest; False where another writer was quicker."""
+        draft = self._folder / f"{record.evidence.save_id}.draft"
+        _write_durably(draft, msgspec.json.encode(record))
+        try:
+            os.link(draft, self._record(record.number))
+        except FileExistsError:
+            return False
+        finally:
+            draft.unlink(missing_ok=True)
+        fsync_folder(self._folder)
+        self._latest = record
+        return True
+
+    def discard(self, save_id: str) -> None:
+        """Remove what an attempt that lost has left."""
+        self.data(save_id).unlink(missing_ok=True)
+
+    def _numbers(self) -> list[int]:
+        try:
+            names = [entry.name for entry in self._folder.iterdir()]
+        except FileNotFoundError:
+            return []
+        return [int(n.removesuffix(".json")) for n in names if n.endswith(".json")]
+
+    def _read(self, number: int) -> CommitRecord:
+        return _decoder.decode(self._record(number).read_bytes())
+
+    def _record(self, number: int) -> Path:
+        return self._folder / f"{number:0{_NUMBER_DIGITS}d}.json"
+
+
+def fsync_folder(folder: Path | int) -> None:
+    """Make names in a folder durable."""
+    if isinstance(folder, int):
+        os.fsync(folder)
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_quietly(path: Path) -> None:
+    """Remove a leftover whose absence is as good."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()

@@ -1,0 +1,283 @@
+"""Files in an S3 bucket. Class A where the store honours conditions; the probe finds out.
+
+A commit is one PutObject with If-Match (If-None-Match for a new file) that carries the evidence as
+object metadata: bytes and evidence can never disagree. Multipart uploads are not used, since
+several stores ignore conditions when they are completed.
+"""
+
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+from botocore.exceptions import ClientError
+
+from genro_wopi.adapters.storage.s3_client import (
+    FAULTS,
+    S3Body,
+    S3Client,
+    S3Settings,
+    open_client,
+    read_chunks,
+    status_of,
+    translated,
+)
+from genro_wopi.adapters.storage.s3_probe import probe_store
+from genro_wopi.domain.errors import NotFoundError
+from genro_wopi.domain.files import Evidence, Head
+from genro_wopi.domain.identifiers import Version
+from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
+from genro_wopi.domain.storages import (
+    Body,
+    Capabilities,
+    FolderEntry,
+    HeadChangedError,
+    OpenFile,
+    ProbeReport,
+    StorageFaultError,
+)
+
+READ_CHUNK_BYTES: Final = 256 * 1024
+NOT_FOUND: Final = 404
+
+_META: Final = "genro-"
+
+
+class S3Storage:
+    """Implements `StorageBackend` over one bucket and prefix."""
+
+    def __init__(
+        self,
+        client: S3Client,
+        stack: AsyncExitStack,
+        settings: S3Settings,
+        probe: ProbeReport | None,
+    ) -> None:
+        self.client = client
+        self.settings = settings
+        self.etag_quoted = probe.etag_quoted if probe else True
+        self.versioned = probe.versioned if probe else False
+        self._stack = stack
+
+    @classmethod
+    async def connect(cls, settings: S3Settings, probe: ProbeReport | None) -> "S3Storage":
+        """Open the client; nothing is sent yet."""
+        stack = AsyncExitStack()
+        return cls(await open_client(stack, settings), stack, settings, probe)
+
+    def node(self, path: StoragePath) -> "S3Node":
+        """See StorageBackend."""
+        return S3Node(self, path)
+
+    def key(self, path: str) -> str:
+        """Return the object's key."""
+        return f"{self.settings.prefix}{path}"
+
+    async def list_folder(self, path: StoragePath, *, limit: int) -> list[FolderEntry]:
+        """See StorageBackend."""
+        prefix = self.key(f"{path}/" if path else "")
+        try:
+            answer = await self.client.list_objects_v2(
+                Bucket=self.settings.bucket, Prefix=prefix, Delimiter="/", MaxKeys=limit
+            )
+        except FAULTS as error:
+            raise translated(error) from error
+        entries = [
+            FolderEntry(name=name, is_folder=True, size_bytes=0, modified_us=0)
+            for folder in answer.get("CommonPrefixes", [])
+            if (name := str(folder["Prefix"])[len(prefix) :].rstrip("/")) != RESERVED_SEGMENT
+        ]
+        entries += [
+            FolderEntry(
+                name=name,
+                is_folder=False,
+                size_bytes=int(item["Size"]),
+                modified_us=_us(item["LastModified"]),
+            )
+            for item in answer.get("Contents", [])
+            if (name := str(item["Key"])[len(prefix) :])
+        ]
+        if path and not entries:
+            raise NotFoundError("There is no such folder in the storage.")
+        return sorted(entries, key=lambda e: e.name)[:limit]
+
+    async def probe(self) -> ProbeReport:
+        """See StorageBackend."""
+        return await probe_store(
+            self.client, self.settings.bucket, self.key(f"{RESERVED_SEGMENT}/probe/")
+        )
+
+    async def aclose(self) -> None:
+        """See StorageBackend."""
+        await self._stack.aclose()
+
+
+class S3Node:
+    """Implements `StorageNode` for one object."""
+
+    def __init__(self, storage: S3Storage, path: StoragePath) -> None:
+        self._storage = storage
+        self._path = path
+        self._object = {"Bucket": storage.settings.bucket, "Key": storage.key(path)}
+        self.capabilities = Capabilities(versioning=True, presigned_urls=True)
+
+    @property
+    def path(self) -> StoragePath:
+        """See StorageNode."""
+        return self._path
+
+    async def stat(self) -> Head | None:
+        """See StorageNode."""
+        try:
+            return _head(await self._storage.client.head_object(**self._object))
+        except ClientError as error:
+            if status_of(error) == NOT_FOUND:
+                return None
+            raise _as_fault(error) from error
+        except FAULTS as error:
+            raise translated(error) from error
+
+    @asynccontextmanager
+    async def open_read(
+        self, *, first: int = 0, last: int | None = None
+    ) -> AsyncGenerator[OpenFile]:
+        """See StorageNode."""
+        parameters: dict[str, object] = dict(self._object)
+        if first or last is not None:
+            parameters["Range"] = f"bytes={first}-{'' if last is None else last}"
+        answer = await self._get(parameters)
+        body = cast("S3Body", answer["Body"])
+        try:
+            yield OpenFile(_head(answer), read_chunks(body, READ_CHUNK_BYTES))
+        finally:
+            body.close()
+
+    async def write_if(self, body: Body, evidence: Evidence, expected: Head | None) -> Head:
+        """See StorageNode."""
+        condition: dict[str, object] = {"IfNoneMatch": "*"}
+        if expected is not None:
+            quoted = self._storage.etag_quoted
+            etag = expected.fingerprint if quoted else expected.fingerprint.strip('"')
+            condition = {"IfMatch": etag}
+        answer = await self._put(
+            body, {**self._object, **condition, "Metadata": _metadata(evidence)}
+        )
+        return Head(
+            fingerprint=str(answer["ETag"]),
+            size_bytes=body.size_bytes,
+            modified_us=evidence.last_modified_us,
+            evidence=evidence,
+        )
+
+    async def keep(self, head: Head) -> None:
+        """See StorageNode; a versioned bucket keeps by itself."""
+        if self._storage.versioned:
+            return
+        bucket, key = self._object["Bucket"], self._object["Key"]
+        digest = hashlib.sha256(self._path.encode()).hexdigest()[:32]
+        etag = head.fingerprint.strip('"')
+        target = self._storage.key(f"{RESERVED_SEGMENT}/history/{digest}/{etag}")
+        try:
+            await self._storage.client.copy_object(
+                Bucket=bucket,
+                Key=target,
+                CopySource=f"{bucket}/{quote(key)}",
+                CopySourceIfMatch=head.fingerprint,
+            )
+        except FAULTS as error:
+            raise translated(error) from error
+
+    async def rescue(self, body: Body, rescue_id: str) -> None:
+        """See StorageNode."""
+        key = self._storage.key(f"{RESERVED_SEGMENT}/recovery/{rescue_id}")
+        await self._put(body, {"Bucket": self._object["Bucket"], "Key": key})
+
+    @asynccontextmanager
+    async def open_rescued(self, rescue_id: str) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """See StorageNode."""
+        key = self._storage.key(f"{RESERVED_SEGMENT}/recovery/{rescue_id}")
+        answer = await self._get({"Bucket": self._object["Bucket"], "Key": key})
+        body = cast("S3Body", answer["Body"])
+        try:
+            yield read_chunks(body, READ_CHUNK_BYTES)
+        finally:
+            body.close()
+
+    async def _get(self, parameters: dict[str, object]) -> dict[str, Any]:
+        try:
+            return await self._storage.client.get_object(**parameters)
+        except ClientError as error:
+            if status_of(error) == NOT_FOUND:
+                raise NotFoundError("There is no such file in the storage.") from error
+            raise _as_fault(error) from error
+        except FAULTS as error:
+            raise translated(error) from error
+
+    async def _put(self, body: Body, parameters: dict[str, object]) -> dict[str, Any]:
+        length = {"ContentLength": body.size_bytes}
+        try:
+            if body.path is None:
+                content = body.in_memory()
+                return await self._storage.client.put_object(Body=content, **length, **parameters)
+            with body.path.open("rb") as file:
+                return await self._storage.client.put_object(Body=file, **length, **parameters)
+        except FAULTS as error:
+            raise translated(error) from error
+
+
+def _as_fault(error: ClientError) -> Exception:
+    """Reading knows no conditions: whatever is refused is a fault."""
+    fault = translated(error)
+    if isinstance(fault, HeadChangedError):
+        return StorageFaultError(f"The store answered {status_of(error)}.")
+    return fault
+
+
+def _head(answer: dict[str, Any]) -> Head:
+    size_bytes = int(answer["ContentLength"])
+    content_range = str(answer.get("ContentRange", ""))
+    if "/" in content_range:
+        size_bytes = int(content_range.rpartition("/")[2])
+    return Head(
+        fingerprint=str(answer["ETag"]),
+        size_bytes=size_bytes,
+        modified_us=_us(answer["LastModified"]),
+        evidence=_evidence({k.lower(): str(v) for k, v in answer.get("Metadata", {}).items()}),
+    )
+
+
+def _us(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)
+
+
+def _metadata(evidence: Evidence) -> dict[str, str]:
+    return {
+        f"{_META}save-id": evidence.save_id,
+        f"{_META}session": evidence.session,
+        f"{_META}epoch": str(evidence.epoch),
+        f"{_META}attempt": str(evidence.attempt),
+        f"{_META}base": evidence.base,
+        f"{_META}sequence": str(evidence.sequence),
+        f"{_META}version": evidence.version,
+        f"{_META}last-modified": str(evidence.last_modified_us),
+        f"{_META}sha256": evidence.sha256,
+    }
+
+
+def _evidence(metadata: dict[str, str]) -> Evidence | None:
+    try:
+        return Evidence(
+            save_id=metadata[f"{_META}save-id"],
+            session=metadata.get(f"{_META}session", ""),
+            epoch=int(metadata[f"{_META}epoch"]),
+            attempt=int(metadata[f"{_META}attempt"]),
+            base=metadata.get(f"{_META}base", ""),
+            sequence=int(metadata[f"{_META}sequence"]),
+            version=Version(metadata[f"{_META}version"]),
+            last_modified_us=int(metadata[f"{_META}last-modified"]),
+            sha256=metadata[f"{_META}sha256"],
+        )
+    except (KeyError, ValueError):
+        return None

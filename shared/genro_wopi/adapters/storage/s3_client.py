@@ -1,0 +1,145 @@
+"""What of aiobotocore this host uses: with types and time-outs, errors in the domain's words."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any, Final, Protocol, cast
+
+import msgspec
+from aiobotocore.config import AioConfig
+from aiobotocore.session import (
+    get_session,  # pyright: ignore[reportUnknownVariableType] - untyped library
+)
+from botocore.exceptions import BotoCoreError, ClientError
+
+from genro_wopi.domain.errors import StorageFullError
+from genro_wopi.domain.secrets import Secret
+from genro_wopi.domain.storages import HeadChangedError, StorageFaultError
+
+CONNECT_TIMEOUT_S: Final = 2
+READ_TIMEOUT_S: Final = 8
+"""Without a byte from the store. A save is given 25 s, so there is time for a second attempt."""
+
+CONNECTIONS_MAX: Final = 64
+
+_CHANGED: Final = frozenset({404, 409, 412})
+_FULL: Final = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage"})
+
+
+class S3Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach one bucket."""
+
+    bucket: str
+    prefix: str
+    endpoint_url: str | None
+    region: str
+    path_style: bool
+    access_key_id: str | None
+    secret_access_key: Secret | None
+
+
+class S3Body(Protocol):
+    """The body of an answer; it must be closed or the connection is lost."""
+
+    async def read(self, amt: int = -1) -> bytes:
+        """Return at most `amt` bytes; empty at the end."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection back."""
+        ...
+
+
+class S3Client(Protocol):
+    """The operations that are called, with their parameters as S3 names them."""
+
+    async def head_object(self, **parameters: object) -> dict[str, Any]:
+        """HeadObject."""
+        ...
+
+    async def get_object(self, **parameters: object) -> dict[str, Any]:
+        """GetObject."""
+        ...
+
+    async def put_object(self, **parameters: object) -> dict[str, Any]:
+        """PutObject."""
+        ...
+
+    async def copy_object(self, **parameters: object) -> dict[str, Any]:
+        """CopyObject."""
+        ...
+
+    async def delete_object(self, **parameters: object) -> dict[str, Any]:
+        """DeleteObject."""
+        ...
+
+    async def list_objects_v2(self, **parameters: object) -> dict[str, Any]:
+        """ListObjectsV2."""
+        ...
+
+    async def get_bucket_versioning(self, **parameters: object) -> dict[str, Any]:
+        """GetBucketVersioning."""
+        ...
+
+
+async def open_client(stack: AsyncExitStack, settings: S3Settings) -> S3Client:
+    """Open one long-lived client; it closes with the stack."""
+    config = AioConfig(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        max_pool_connections=CONNECTIONS_MAX,
+        retries={"mode": "standard", "total_max_attempts": 1},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={
+            "addressing_style": "path" if settings.path_style else "auto",
+            "payload_signing_enabled": False,
+        },
+    )
+    secret = settings.secret_access_key
+    context = get_session().create_client(  # pyright: ignore[reportUnknownMemberType] - untyped library
+        "s3",
+        region_name=settings.region,
+        endpoint_url=settings.endpoint_url,
+        aws_access_key_id=settings.access_key_id,
+        aws_secret_access_key=secret.reveal() if secret else None,
+        config=config,
+    )
+    return cast("S3Client", await stack.enter_async_context(cast("Any", context)))
+
+
+FAULTS: Final = (ClientError, BotoCoreError, OSError, TimeoutError)
+"""What a call can raise: `translated` says what it means."""
+
+
+def translated(error: Exception) -> Exception:
+    """Turn an error of the library into one of the domain's."""
+    if isinstance(error, ClientError):
+        status = status_of(error)
+        code = str(_response(error).get("Error", {}).get("Code", ""))
+        if code in _FULL or status == 507:  # noqa: PLR2004 - Insufficient Storage
+            return StorageFullError("The bucket's quota is used up; raise it or free space.")
+        if status in _CHANGED:
+            return HeadChangedError(f"The store refused the condition ({code}).")
+        return StorageFaultError(f"The store answered {status} {code}.")
+    return StorageFaultError(f"The store does not answer ({type(error).__name__}).")
+
+
+def status_of(error: ClientError) -> int:
+    """Return the HTTP status of a refusal."""
+    return int(_response(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _response(error: ClientError) -> dict[str, Any]:
+    return cast("dict[str, Any]", error.response)
+
+
+async def read_chunks(body: S3Body, chunk_bytes: int) -> AsyncIterator[bytes]:
+    """Stream an answer's body."""
+    while True:
+        try:
+            chunk = await body.read(chunk_bytes)
+        except FAULTS as error:
+            raise translated(error) from error
+        if not chunk:
+            return
+        yield chunk

@@ -1,0 +1,163 @@
+"""Events to a tenant's application, signed as Standard Webhooks says.
+
+Success is a 2xx whose JSON body, if it is one, does not say ``error`` or ``"ok": false``: Genropy
+answers errors with 200.
+
+Spec: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+import base64
+import hashlib
+import hmac
+import time
+from typing import Final
+
+import httpcore
+import msgspec
+
+from genro_wopi.adapters.http.egress import EgressPolicy, GuardedNetwork
+from genro_wopi.adapters.http.fetch import Answer, FetchError, fetch
+from genro_wopi.domain.errors import NotFoundError, UnavailableError
+from genro_wopi.domain.events import DeliveryOutcome, Event
+from genro_wopi.domain.secrets import Secret, SecretRing, UnreadableSecretError
+from genro_wopi.domain.tenants import AuthMethod, Directory, Tenant
+from genro_wopi.protocol.times import format_us
+
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - a prefix, not a secret
+TIMEOUT_S: Final = 15.0
+RETRY_AFTER_MS_MAX: Final = 24 * 3600 * 1000
+
+_NUMBERS: Final = frozenset({"size"})
+_BOOLEANS: Final = frozenset({"is_autosave", "is_exit_save", "is_modified_by_user", "forced"})
+_LITERALS: Final = {"true": True, "false": False, "null": None}
+
+
+class WebhookReceiver:
+    """Implements `genro_wopi.domain.events.Receiver`."""
+
+    def __init__(self, directory: Directory, ring: SecretRing, policy: EgressPolicy) -> None:
+        self._directory = directory
+        self._ring = ring
+        self._pool = httpcore.AsyncConnectionPool(
+            network_backend=GuardedNetwork(policy), max_connections=64, keepalive_expiry=20.0
+        )
+
+    async def deliver(self, event: Event) -> DeliveryOutcome:
+        """See Receiver."""
+        try:
+            tenant = await self._directory.tenant(event.context.tenant_id)
+        except NotFoundError:
+            return DeliveryOutcome(delivered=True, reason="the tenant is gone", skipped=True)
+        except UnavailableError as error:
+            return DeliveryOutcome(delivered=False, reason=str(error))
+        if not tenant.client_base_url:
+            return DeliveryOutcome(delivered=True, reason="no client_base_url", skipped=True)
+        body = msgspec.json.encode(payload(event))
+        url = tenant.client_base_url.rstrip("/") + tenant.client_callback_path
+        try:
+            headers = self._headers(tenant, event.event_id, body)
+            answer = await fetch(
+                self._pool, "POST", url, headers=headers, content=body, timeout_s=TIMEOUT_S
+            )
+        except (FetchError, UnreadableSecretError) as error:
+            return DeliveryOutcome(delivered=False, reason=str(error))
+        return _outcome(answer)
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        await self._pool.aclose()
+
+    def _headers(self, tenant: Tenant, event_id: str, body: bytes) -> list[tuple[bytes, bytes]]:
+        moment = int(time.time())
+        secrets = [
+            self._ring.open(sealed, context=f"{tenant.tenant_id}/tenant/webhook_secret")
+            for sealed in tenant.webhook_secrets
+        ]
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "genro-wopi",
+            "webhook-id": event_id,
+            "webhook-timestamp": str(moment),
+        }
+        if secrets:
+            signatures = (sign(secret, event_id, moment, body) for secret in secrets)
+            headers["webhook-signature"] = " ".join(signatures)
+        authorization = self._authorization(tenant)
+        if authorization:
+            headers["authorization"] = authorization
+        return [(k.encode(), v.encode()) for k, v in headers.items()]
+
+    def _authorization(self, tenant: Tenant) -> str:
+        if tenant.auth_method is AuthMethod.NONE or tenant.auth_secret is None:
+            return ""
+        context = f"{tenant.tenant_id}/tenant/auth_secret"
+        secret = self._ring.open(tenant.auth_secret, context=context).reveal()
+        if tenant.auth_method is AuthMethod.BEARER:
+            return f"Bearer {secret}"
+        pair = f"{tenant.auth_user or ''}:{secret}".encode()
+        return f"Basic {base64.b64encode(pair).decode()}"
+
+
+def sign(secret: Secret, event_id: str, moment_s: int, body: bytes) -> str:
+    """Make one signature: ``v1,<base64>``."""
+    key = base64.b64decode(secret.reveal().removeprefix(SECRET_PREFIX))
+    signed = f"{event_id}.{moment_s}.".encode() + body
+    digest = hmac.new(key, signed, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(digest).decode()}"
+
+
+def payload(event: Event) -> dict[str, object]:
+    """Build the body of a callback."""
+    context = event.context
+    fields: dict[str, object] = {
+        "event": event.name,
+        "event_id": event.event_id,
+        "tenant_id": context.tenant_id,
+        "sequence": event.sequence,
+        "attempt": event.attempt,
+        "session_id": context.session_id,
+        "file_id": context.file_id,
+        "storage_name": context.storage_name,
+        "file_path": event.file_path,
+        "account": context.account,
+        "user": context.user,
+        "origin_connection_id": context.origin_connection_id,
+        "origin_page_id": context.origin_page_id,
+        "timestamp": format_us(event.at_us),
+    }
+    for name, value in event.details.items():
+        fields |= _detail(name, value)
+    return fields
+
+
+def _detail(name: str, value: str) -> dict[str, object]:
+    if name.endswith("_us"):
+        return {name.removesuffix("_us"): format_us(int(value))}
+    if name in _NUMBERS:
+        return {name: int(value)}
+    if name in _BOOLEANS:
+        return {name: _LITERALS[value]}
+    if name == "editors":
+        return {name: value.split(",") if value else []}
+    return {name: value}
+
+
+def _outcome(answer: Answer) -> DeliveryOutcome:
+    if 200 <= answer.status < 300 and not _says_error(answer.body):  # noqa: PLR2004 - 2xx
+        return DeliveryOutcome(delivered=True, reason=str(answer.status))
+    seconds = answer.headers.get("retry-after", "")
+    retry_after_ms = int(seconds) * 1000 if seconds.isascii() and seconds.isdigit() else 0
+    reason = f"the application answered {answer.status}"
+    if 200 <= answer.status < 300:  # noqa: PLR2004 - 2xx
+        reason += " with an error in its body"
+    return DeliveryOutcome(
+        delivered=False, reason=reason, retry_after_ms=min(retry_after_ms, RETRY_AFTER_MS_MAX)
+    )
+
+
+def _says_error(body: bytes) -> bool:
+    try:
+        answer = msgspec.json.decode(body, type=dict[str, object])
+    except msgspec.DecodeError:
+        return False
+    return bool(answer.get("error")) or answer.get("ok") is False

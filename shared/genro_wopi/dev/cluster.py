@@ -1,0 +1,282 @@
+"""The local cluster: which processes, with which settings, and what is printed about them."""
+
+import asyncio
+import base64
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import httpx
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from genro_wopi.dev.redis_server import RedisServer, choose_redis
+from genro_wopi.dev.supervisor import FatalProcessError, Process, Supervisor
+
+READY_S: Final = 60.0
+DEMO_TENANT: Final = "demo"
+DRAIN_SECONDS: Final = "3"
+
+
+class DevError(Exception):
+    """The cluster cannot start; the message says why, in one line."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What `genro-wopi dev` was asked for."""
+
+    host: str
+    port: int
+    data_dir: Path
+    replicas: int
+    demo: bool
+    log_format: str
+
+
+class Keys(msgspec.Struct, kw_only=True):
+    """Secrets of a local cluster, made once and kept in its data folder."""
+
+    admin_token: str
+    internal_token: str
+    encryption_keys: str
+    signing_keys: str
+
+
+def demo_folder() -> Path | None:
+    """Return the folder of dev editor and demo application; None outside of a source tree."""
+    folder = Path(__file__).resolve().parents[3] / "deploy"
+    return folder if (folder / "dev_editor").is_dir() else None
+
+
+def new_encryption_key() -> str:
+    """Draw a key for WOPI_ENCRYPTION_KEYS."""
+    return f"k1:{base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()}"
+
+
+def new_signing_key() -> str:
+    """Draw a private key for WOPI_SIGNING_KEYS."""
+    raw = Ed25519PrivateKey.generate().private_bytes_raw()
+    return f"s1:{base64.urlsafe_b64encode(raw).decode()}"
+
+
+def verify_keys(signing_keys: str) -> str:
+    """Return WOPI_VERIFY_KEYS for WOPI_SIGNING_KEYS."""
+    public: list[str] = []
+    for entry in signing_keys.split(","):
+        kid, _, encoded = entry.strip().partition(":")
+        raw = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+        key = Ed25519PrivateKey.from_private_bytes(raw).public_key().public_bytes_raw()
+        public.append(f"{kid}:{base64.urlsafe_b64encode(key).decode()}")
+    return ",".join(public)
+
+
+async def run_cluster(plan: Plan, environment: Mapping[str, str]) -> None:
+    """Run the cluster until SIGTERM or SIGINT.
+
+    Raises:
+        DevError: it cannot start.
+    """
+    keys = _prepare(plan)
+    ports = _free_ports(plan.host, plan.replicas + 6)
+    _require_port(plan.host, plan.port)
+    try:
+        redis = choose_redis(environment, plan.data_dir, ports.pop())
+    except FileNotFoundError as error:
+        raise DevError(str(error)) from error
+    processes, shared = _processes(plan, environment, keys, redis, ports)
+    print(f"Redis: {redis.where}", flush=True)  # noqa: T201 - for the person at the terminal
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    supervisor = Supervisor(colours=sys.stdout.isatty() and plan.log_format == "console")
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for process in processes:
+                supervisor.start(tasks, process)
+            try:
+                await _announce(plan, supervisor, shared, stopping)
+                await stopping.wait()
+            finally:
+                await supervisor.stop(last="redis")
+    except* FatalProcessError as group:
+        names = ", ".join(str(e) for e in group.exceptions)
+        raise DevError(f"{names} cannot start; its lines above say why", 2) from None
+
+
+async def _announce(
+    plan: Plan, supervisor: Supervisor, shared: Mapping[str, str], stopping: asyncio.Event
+) -> None:
+    public_url = shared["WOPI_PUBLIC_URL"]
+    async with httpx.AsyncClient(base_url=f"http://{plan.host}:{plan.port}") as client:
+        if not await _is_ready(client, "/health/ready", stopping):
+            return
+        if plan.demo:
+            await _is_ready(client, "/demo/health", stopping)
+    (plan.data_dir / "pids.json").write_text(json.dumps(supervisor.pids()))
+    token_file = plan.data_dir / "admin-token"
+    header = f'-H "Authorization: Bearer $(cat {token_file})"'
+    lines = [
+        "",
+        f"  Open {public_url}{'/demo/' if plan.demo else '/docs'}",
+        f"  Admin token: {token_file}",
+        "",
+        f"  curl {public_url}/health/ready",
+        f"  curl {header} {public_url}/api/tenants",
+    ]
+    if plan.demo:
+        query = f"tenant_id={DEMO_TENANT}"
+        lines.append(f"  curl {header} '{public_url}/api/storages/documents/files?{query}'")
+    else:
+        lines.append(f"  curl {header} {public_url}/api/editors")
+    print("\n".join([*lines, ""]), flush=True)  # noqa: T201 - for the person at the terminal
+
+
+async def _is_ready(client: httpx.AsyncClient, path: str, stopping: asyncio.Event) -> bool:
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + READY_S
+    while loop.time() < end_s and not stopping.is_set():
+        try:
+            if (await client.get(path)).is_success:
+                return True
+        except httpx.HTTPError:
+            pass
+        await asyncio.sleep(0.1)
+    if stopping.is_set():
+        return False
+    raise DevError(f"{path} is not ready after {READY_S:g} s; the lines above say why")
+
+
+def _prepare(plan: Plan) -> Keys:
+    """Make the data folder and its secrets."""
+    try:
+        for folder in (plan.data_dir / "files", plan.data_dir / "spool"):
+            folder.mkdir(parents=True, exist_ok=True)
+        return _keys(plan.data_dir)
+    except OSError as error:
+        raise DevError(
+            f"the data folder {plan.data_dir} cannot be used: {error.strerror}"
+        ) from error
+
+
+def _keys(data_dir: Path) -> Keys:
+    file = data_dir / "keys.json"
+    if file.exists():
+        keys = msgspec.json.decode(file.read_bytes(), type=Keys)
+    else:
+        keys = Keys(
+            admin_token=os.environ.get("WOPI_ADMIN_TOKEN") or secrets.token_urlsafe(32),
+            internal_token=secrets.token_urlsafe(32),
+            encryption_keys=new_encryption_key(),
+            signing_keys=new_signing_key(),
+        )
+        _write_secret(file, msgspec.json.encode(keys))
+    keys.admin_token = os.environ.get("WOPI_ADMIN_TOKEN") or keys.admin_token
+    _write_secret(data_dir / "admin-token", keys.admin_token.encode())
+    return keys
+
+
+def _write_secret(file: Path, content: bytes) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+
+
+def _processes(
+    plan: Plan, environment: Mapping[str, str], keys: Keys, redis: RedisServer, ports: list[int]
+) -> tuple[list[Process], dict[str, str]]:
+    session_port, editor_port, demo_port = ports.pop(), ports.pop(), ports.pop()
+    wopi_ports = [ports.pop() for _ in range(plan.replicas)]
+    public_url = f"http://{plan.host}:{plan.port}"
+    signing_keys = environment.get("WOPI_SIGNING_KEYS", keys.signing_keys)
+    defaults = {
+        "WOPI_PUBLIC_URL": public_url,
+        "WOPI_INTERNAL_TOKEN": keys.internal_token,
+        "WOPI_ENCRYPTION_KEYS": keys.encryption_keys,
+        "WOPI_SIGNING_KEYS": signing_keys,
+        "WOPI_VERIFY_KEYS": verify_keys(signing_keys),
+        "WOPI_LOCAL_ROOTS": str((plan.data_dir / "files").absolute()),
+        "WOPI_CALLBACK_ALLOW": "loopback",
+        "WOPI_STORAGE_ALLOW": "loopback",
+        "WOPI_EDITOR_ALLOW": "loopback",
+        "WOPI_SPOOL_DIR": str((plan.data_dir / "spool").absolute()),
+        "WOPI_DRAIN_SECONDS": DRAIN_SECONDS,
+        "WOPI_LOG_FORMAT": plan.log_format,
+    }
+    forced = {
+        "WOPI_REDIS_URL": redis.url,
+        "WOPI_HOST": plan.host,
+        "WOPI_METRICS_PORT": "0",
+        "WOPI_ADMIN_TOKEN": keys.admin_token,
+        "WOPI_SESSION_SERVICE_URL": f"http://{plan.host}:{session_port}",
+        "WOPI_WOPI_SERVICE_URLS": ",".join(f"http://{plan.host}:{p}" for p in wopi_ports),
+    }
+    shared = {**defaults, **environment, **forced}
+    routes = f"/demo=http://{plan.host}:{demo_port},/editor=http://{plan.host}:{editor_port}"
+    if plan.demo:
+        shared["WOPI_GATEWAY_ROUTES"] = routes
+    processes = [redis.process] if redis.process else []
+    processes += [
+        _service("session-service", "session_service", shared, session_port),
+        *(
+            _service(f"wopi-service-{n + 1}", "wopi_service", shared, port)
+            for n, port in enumerate(wopi_ports)
+        ),
+        _service("callback-worker", "callback_worker", shared, 0),
+        _service("gateway", "gateway", shared, plan.port),
+    ]
+    folder = demo_folder()
+    if plan.demo and folder is not None:
+        demo = {"PYTHONPATH": str(folder), "DEMO_DATA_DIR": str(plan.data_dir.absolute())}
+        python = (sys.executable, "-m")
+        for name, port in (("dev_editor", editor_port), ("demo_app", demo_port)):
+            demo_environment = {**shared, **demo, "DEMO_PORT": str(port)}
+            processes.append(
+                Process(
+                    name=name.replace("_", "-"),
+                    command=(*python, name),
+                    environment=demo_environment,
+                )
+            )
+    return processes, shared
+
+
+def _service(name: str, module: str, shared: Mapping[str, str], port: int) -> Process:
+    environment = dict(shared)
+    if port:
+        environment["WOPI_PORT"] = str(port)
+    command = (sys.executable, "-m", f"genro_wopi.{module}")
+    return Process(name=name, command=command, environment=environment)
+
+
+def _free_ports(host: str, count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for sock in sockets:
+            sock.bind((host, 0))
+        return [int(sock.getsockname()[1]) for sock in sockets]
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+def _require_port(host: str, port: int) -> None:
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise DevError(
+                f"port {port} is in use ({error.strerror}); choose another one with --port"
+            ) from error

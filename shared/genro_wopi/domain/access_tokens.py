@@ -1,0 +1,43 @@
+"""What an access token says; how it is written is `genro_wopi.adapters.tokens`' matter."""
+
+from typing import Protocol
+
+import msgspec
+
+from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
+from genro_wopi.domain.secrets import Secret
+
+
+class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
+    """One session on one file, until a moment."""
+
+    session_id: SessionId
+    file_id: FileId
+    tenant_id: TenantId
+    editor: str
+    """``scope/name`` of the editor that the session was given; empty for none. The token names it
+    so that a request's proof is checked before the request touches anything."""
+    can_edit: bool
+    user: str
+    """Name of the person, shown to others while this session holds the lock."""
+    expires_us: int
+
+
+class TokenSigner(Protocol):
+    """Makes access tokens; only the session-service has one."""
+
+    def sign(self, claims: AccessClaims) -> Secret:
+        """Return a token of characters that every client carries unchanged."""
+        ...
+
+
+class TokenVerifier(Protocol):
+    """Reads access tokens."""
+
+    def verify(self, token: str) -> AccessClaims:
+        """Return what a token says.
+
+        Raises:
+            UnauthenticatedError: it is missing, malformed, expired, or not signed by us.
+        """
+        ...

@@ -1,0 +1,116 @@
+"""Editors: the WOPI clients that open files, and how they prove that it is they who call."""
+
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from genro_wopi.domain.sessions import EditorRef
+from genro_wopi.protocol.check_file_info import EditorKind
+from genro_wopi.protocol.discovery import Discovery
+from genro_wopi.protocol.proof import ProofKeys
+
+
+class ProofPolicy(StrEnum):
+    """Whether requests must be signed."""
+
+    REQUIRED = "required"
+    IF_PUBLISHED = "if_published"
+    """Signed once the editor has published a key; some Collabora installations publish none."""
+    OFF = "off"
+
+
+class Editor(msgspec.Struct, frozen=True, kw_only=True):
+    """One editor, as configured."""
+
+    scope: str
+    """The tenant's id, or empty for the whole instance."""
+    name: str
+    kind: EditorKind
+    url: str
+    """As the browser reaches it."""
+    discovery_url: str
+    """As this host reaches its discovery."""
+    proof: ProofPolicy
+    priority: int
+    """The lower is tried first."""
+    extensions: tuple[str, ...]
+    """Lower case, without dots; empty for everything that the discovery names."""
+    revision: int
+    created_us: int
+    updated_us: int
+
+
+class SeenKeys(msgspec.Struct, frozen=True):
+    """Proof keys and when a discovery last showed them."""
+
+    keys: ProofKeys
+    seen_us: int
+
+
+class EditorState(msgspec.Struct, frozen=True, kw_only=True):
+    """The last good copy of an editor's discovery, shared by all replicas."""
+
+    discovery: Discovery
+    fetched_us: int
+    seen_keys: tuple[SeenKeys, ...]
+    """Those of the last 24 hours: each Collabora pod may sign with its own."""
+    had_keys: bool
+    """Once true, unsigned requests are refused under ``if_published``."""
+    last_error: str | None = None
+
+
+class EditorStore(Protocol):
+    """Where editors and the last good copy of their discovery are kept."""
+
+    async def put_editor(self, editor: Editor) -> None:
+        """Create or replace."""
+        ...
+
+    async def get_editor(self, scope: str, name: str) -> Editor | None:
+        """Return one editor."""
+        ...
+
+    async def list_editors(self, scope: str) -> list[Editor]:
+        """Return the editors of a tenant, or of the instance (empty scope)."""
+        ...
+
+    async def delete_editor(self, scope: str, name: str) -> bool:
+        """Remove an editor; False where there is none."""
+        ...
+
+    async def get_state(self, scope: str, name: str) -> EditorState | None:
+        """Return the last good copy."""
+        ...
+
+    async def put_state(self, scope: str, name: str, state: EditorState) -> None:
+        """Replace the last good copy."""
+        ...
+
+    async def may_fetch(self, scope: str, name: str, *, interval_ms: int) -> bool:
+        """Tell whether this process may fetch now; true once per interval over all replicas."""
+        ...
+
+
+class EditorDirectory(Protocol):
+    """Editors as sessions and requests see them: last good copy, briefly cached."""
+
+    async def candidates(self, scopes: tuple[str, ...]) -> list[Editor]:
+        """Return the editors of these scopes in the order in which they are tried."""
+        ...
+
+    async def editor(self, ref: EditorRef) -> Editor | None:
+        """Return the editor of a session; None where it was removed."""
+        ...
+
+    async def state(self, editor: Editor) -> EditorState | None:
+        """Return what the editor's discovery last said, fetching it if it never was."""
+        ...
+
+    async def refetch(self, editor: Editor) -> EditorState | None:
+        """Fetch discovery again, at most once per ten seconds over all replicas."""
+        ...
+
+    async def fetch(self, editor: Editor) -> EditorState | None:
+        """Fetch discovery now; a copy that cannot be used never replaces a good one."""
+        ...

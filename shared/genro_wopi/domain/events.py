@@ -1,0 +1,108 @@
+"""What happened to documents, told to the tenant's application.
+
+Events are appended by the same script that changes the state, to a stream per partition. The
+callback-worker moves them, atomically and in order, into one lane per file; only the head of a lane
+is delivered, so that one file's events keep their order and files do not wait for each other.
+"""
+
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from genro_wopi.domain.identifiers import TenantId
+
+
+class EventName(StrEnum):
+    """Every event that is announced."""
+
+    SESSION_CREATED = "session_created"
+    DOCUMENT_OPENED = "document_opened"
+    DOCUMENT_SAVED = "document_saved"
+    LOCK_ACQUIRED = "lock_acquired"
+    LOCK_RELEASED = "lock_released"
+    SESSION_EXPIRED = "session_expired"
+    SESSION_CLOSED = "session_closed"
+    SAVE_RESCUED = "save_rescued"
+
+
+class EventContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What all events of a session say; encoded once, when the session is created."""
+
+    tenant_id: TenantId
+    session_id: str
+    file_id: str
+    storage_name: str
+    account: str
+    user: str
+    origin_connection_id: str | None = None
+    origin_page_id: str | None = None
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One event, as it waits in its lane."""
+
+    event_id: str
+    name: str
+    context: EventContext
+    sequence: int
+    file_path: str
+    at_us: int
+    attempt: int
+    """1 for the first delivery."""
+    details: dict[str, str]
+    """The event's own fields, as the script wrote them."""
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker holds while it delivers the head of one lane."""
+
+    partition: int
+    lane: str
+    event: Event
+    raw: str
+    """The event as the queue wrote it; it tells whether it still is the head of its lane."""
+
+
+class EventQueue(Protocol):
+    """The stream and its lanes."""
+
+    async def take(self, *, limit: int) -> list[Delivery]:
+        """Claim the heads of due lanes; a claim lapses by itself when its worker dies."""
+        ...
+
+    async def delivered(self, delivery: Delivery) -> None:
+        """Remove the event; the next of its lane becomes due."""
+        ...
+
+    async def retry_later(self, delivery: Delivery, *, delay_ms: int) -> None:
+        """Try the same event again after the delay; its lane waits."""
+        ...
+
+    async def give_up(self, delivery: Delivery, *, reason: str) -> None:
+        """Move the event to the dead letters; the next of its lane becomes due."""
+        ...
+
+    async def wait(self, *, timeout_ms: int) -> None:
+        """Return when events may be due, or after the time-out."""
+        ...
+
+
+class Receiver(Protocol):
+    """Delivers one event to a tenant's application."""
+
+    async def deliver(self, event: Event) -> "DeliveryOutcome":
+        """Send it, signed; never raises."""
+        ...
+
+
+class DeliveryOutcome(msgspec.Struct, frozen=True):
+    """How a delivery went."""
+
+    delivered: bool
+    reason: str
+    """In words, for the log and the dead letter."""
+    retry_after_ms: int = 0
+    """What the receiver asked for; 0 where it did not."""
+    skipped: bool = False
+    """The tenant wants no callbacks."""

@@ -1,0 +1,128 @@
+"""A file as this host knows it: its identity, its head, and the evidence kept with its bytes.
+
+The *head* is the newest version of the bytes. `Evidence` is written together with them, in one
+step, so that it can never disagree with them; the `FileRecord` in Redis is a copy for speed. When
+somebody else writes the file, the head has no evidence that we know, and the registry gives it a
+version of its own.
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from genro_wopi.domain.identifiers import FileId, TenantId, Version
+from genro_wopi.domain.paths import StoragePath
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What is stored with the bytes of one version."""
+
+    save_id: str
+    session: str
+    """The session that wrote it, the same over renewals; empty for the management API."""
+    epoch: int
+    """Of the lease under which it was written; 0 for none."""
+    attempt: int
+    """The client's X-WOPI-TimeStamp in ticks; 0 where it sent none."""
+    base: str
+    """The version that it was made from; empty for a new file."""
+    sequence: int
+    version: Version
+    last_modified_us: int
+    sha256: str
+    """Hexadecimal."""
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest bytes, as the storage shows them now."""
+
+    fingerprint: str
+    """What a conditional write compares: S3's ETag; a folder's inode, size and mtime."""
+    size_bytes: int
+    modified_us: int
+    """When the storage says that it was written; only a hint."""
+    evidence: Evidence | None
+    """None where another program wrote the bytes."""
+
+
+class KnownHead(msgspec.Struct, frozen=True, kw_only=True):
+    """The head as registered: the one source of Version and LastModifiedTime."""
+
+    fingerprint: str
+    version: Version
+    last_modified_us: int
+    size_bytes: int
+    sequence: int
+    sha256: str
+    """Hexadecimal; empty where it is not known without reading."""
+    session: str
+    epoch: int
+    attempt: int
+    save_id: str
+
+
+class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One file in the registry."""
+
+    file_id: FileId
+    tenant_id: TenantId
+    storage_name: str
+    path: StoragePath
+    head: KnownHead | None
+    """None until the file was seen for the first time."""
+
+
+class FileRegistry(Protocol):
+    """Which file has which id, and what its head is."""
+
+    async def register(
+        self, tenant_id: TenantId, storage_name: str, path: StoragePath
+    ) -> FileRecord:
+        """Return the record of a file, drawing its id at the first call. MUST be atomic."""
+        ...
+
+    async def find(
+        self, tenant_id: TenantId, storage_name: str, path: StoragePath
+    ) -> FileId | None:
+        """Return the id of a file that was registered; None where it never was."""
+        ...
+
+    async def observe(
+        self, file_id: FileId, head: Head, *, reader: str = "", deadline_s: float = 0.0
+    ) -> KnownHead:
+        """Register the head that the storage shows and return its version.
+
+        MUST be atomic and MUST give the same version for the same fingerprint. A head that no
+        evidence explains gets a new version and a LastModifiedTime above every earlier one.
+
+        Args:
+            file_id: the file.
+            head: as the storage shows it now.
+            reader: the session that is reading these bytes; it and its lease remember the version.
+            deadline_s: monotonic time until which an outage is waited for.
+        """
+        ...
+
+
+def known_from_evidence(head: Head) -> KnownHead | None:
+    """Read a head's version from the evidence beside its bytes; None where there is none."""
+    evidence = head.evidence
+    if evidence is None:
+        return None
+    return KnownHead(
+        fingerprint=head.fingerprint,
+        version=evidence.version,
+        last_modified_us=evidence.last_modified_us,
+        size_bytes=head.size_bytes,
+        sequence=evidence.sequence,
+        sha256=evidence.sha256,
+        session=evidence.session,
+        epoch=evidence.epoch,
+        attempt=evidence.attempt,
+        save_id=evidence.save_id,
+    )
+
+
+def new_version(sequence: int, save_id: str) -> Version:
+    """Name a version; it never repeats, since the save's id is random."""
+    return Version(f"{sequence}.{save_id[:12]}")

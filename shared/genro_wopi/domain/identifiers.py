@@ -1,0 +1,67 @@
+"""Names of things: which strings may identify a tenant, a storage, a file, a session.
+
+File ids and session ids are random. A session id begins with two hexadecimal digits: the
+partition of its file, so that the session's records are found without an index.
+"""
+
+import re
+import secrets
+import zlib
+from typing import Final, NewType
+
+from genro_wopi.domain.errors import FieldError, InvalidFieldsError
+
+TenantId = NewType("TenantId", str)
+FileId = NewType("FileId", str)
+SessionId = NewType("SessionId", str)
+Version = NewType("Version", str)
+
+SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
+"""Ids of tenants and names of storages and editors."""
+
+FILE_ID: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")
+SESSION_ID: Final = re.compile(r"[0-9a-f]{2}[A-Za-z0-9_-]{22}")
+
+PARTITIONS_MAX: Final = 256
+"""Two hexadecimal digits of the session id name the partition."""
+
+
+def parse_slug(field: str, value: str) -> str:
+    """Check an id or a name.
+
+    Raises:
+        InvalidFieldsError: it is not 1 to 64 characters of a-z, 0-9, ``_`` and ``-``.
+    """
+    if SLUG.fullmatch(value) is None:
+        problem = (
+            "use 1 to 64 characters of a-z, 0-9, '_' and '-', beginning and ending with a-z or 0-9"
+        )
+        raise InvalidFieldsError((FieldError(field, problem),))
+    return value
+
+
+def new_file_id() -> FileId:
+    """Draw a file id: 128 random bits."""
+    return FileId(secrets.token_urlsafe(16))
+
+
+def new_session_id(partition: int) -> SessionId:
+    """Draw a session id for a file of that partition."""
+    return SessionId(f"{partition:02x}{secrets.token_urlsafe(16)}")
+
+
+def new_save_id() -> str:
+    """Draw the id of one attempt to write a file."""
+    return secrets.token_hex(16)
+
+
+def partition_of(file_id: str, partition_count: int) -> int:
+    """Return the partition in which all records of a file lie."""
+    return zlib.crc32(file_id.encode()) % partition_count
+
+
+def session_partition(session_id: str) -> int | None:
+    """Return the partition that a session id names; None where it is not a session id."""
+    if SESSION_ID.fullmatch(session_id) is None:
+        return None
+    return int(session_id[:2], 16)

@@ -1,0 +1,85 @@
+"""Paths inside a storage: relative, NFC, without anything that could leave it.
+
+Every path goes through `parse_path` once, where it enters the system; back ends check again that
+what they open lies inside their root.
+"""
+
+import unicodedata
+from typing import Final, NewType
+
+from genro_wopi.domain.errors import FieldError, InvalidFieldsError
+
+StoragePath = NewType("StoragePath", str)
+"""Segments joined by ``/``; never empty for a file, empty for the root folder."""
+
+SEGMENT_SIZE_BYTES_MAX: Final = 255
+PATH_SIZE_BYTES_MAX: Final = 1024
+"""The longest key that S3 takes."""
+
+RESERVED_SEGMENT: Final = ".genro-wopi"
+"""The folder in which a storage keeps versions and evidence; no file may lie in it."""
+
+
+def parse_path(value: str, *, field: str = "file_path") -> StoragePath:
+    """Check the path of a file.
+
+    Raises:
+        InvalidFieldsError: it is absolute, empty, too long, or has a segment such as ``..``.
+    """
+    path = parse_folder(value, field=field)
+    if not path:
+        raise InvalidFieldsError((FieldError(field, "name a file, as in 'letters/offer.docx'"),))
+    return path
+
+
+def parse_folder(value: str, *, field: str = "path") -> StoragePath:
+    """Check the path of a folder; empty means the root.
+
+    Raises:
+        InvalidFieldsError: as `parse_path`.
+    """
+    path = unicodedata.normalize("NFC", value)
+    problem = _problem(path)
+    if problem:
+        raise InvalidFieldsError((FieldError(field, problem),))
+    return StoragePath(path.rstrip("/"))
+
+
+def _problem(path: str) -> str | None:
+    if path.startswith("/"):
+        return "use a path relative to the storage, without a leading '/'"
+    if len(path.encode()) > PATH_SIZE_BYTES_MAX:
+        return f"use at most {PATH_SIZE_BYTES_MAX} bytes"
+    if not path:
+        return None
+    for segment in path.rstrip("/").split("/"):
+        problem = segment_problem(segment)
+        if problem:
+            return problem
+    return None
+
+
+def segment_problem(segment: str) -> str | None:
+    """Say what is wrong with one name; None when nothing is."""
+    if not segment or segment in {".", ".."}:
+        return "leave out empty segments, '.' and '..'"
+    if segment == RESERVED_SEGMENT:
+        return f"'{RESERVED_SEGMENT}' is where the host keeps versions; choose another name"
+    if "\\" in segment:
+        return "use '/' between segments, not '\\'"
+    if any(unicodedata.category(c) in {"Cc", "Cs"} for c in segment):
+        return "leave out control characters"
+    if len(segment.encode()) > SEGMENT_SIZE_BYTES_MAX:
+        return f"use at most {SEGMENT_SIZE_BYTES_MAX} bytes for one name"
+    return None
+
+
+def base_name(path: str) -> str:
+    """Return the last segment."""
+    return path.rpartition("/")[2]
+
+
+def extension_of(path: str) -> str:
+    """Return the extension in lower case, without its dot; empty where there is none."""
+    stem, dot, extension = base_name(path).rpartition(".")
+    return extension.lower() if dot and stem else ""

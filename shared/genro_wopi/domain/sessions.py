@@ -1,0 +1,219 @@
+"""Editing sessions: one user, one file, for a while.
+
+A session is *active* and slides while it is used, up to its maximum. Closing makes it *draining*:
+nothing new may be opened, but what was typed may still be saved for a grace. It ends *closed*,
+*expired* or *revoked*; a revoked one may do nothing at once.
+"""
+
+from enum import StrEnum
+from typing import Final, Protocol
+
+import msgspec
+
+from genro_wopi.domain.files import FileRecord
+from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
+from genro_wopi.domain.locks import Lease
+from genro_wopi.protocol.check_file_info import EditorKind
+
+TTL_S_DEFAULT: Final = 3600
+TTL_S_MIN: Final = 1
+TTL_S_MAX: Final = 7 * 86_400
+LIFETIME_S_DEFAULT: Final = 12 * 3600
+"""However much it is used, a session ends after this long, unless it is renewed."""
+
+GRACE_MS: Final = 10 * 60 * 1000
+"""How long after its end a session may still save what its lock protects."""
+
+ENDED_KEPT_MS: Final = 3600 * 1000
+"""How long an ended session can still be looked at."""
+
+LAUNCH_TTL_MS: Final = 10 * 60 * 1000
+"""A launch page can be opened, and reloaded, for ten minutes."""
+
+
+class Permission(StrEnum):
+    """What a session may do with its file; each includes ``view``."""
+
+    VIEW = "view"
+    COMMENT = "comment"
+    REVIEW = "review"
+    EDIT = "edit"
+
+
+class SessionState(StrEnum):
+    """Where a session is in its life."""
+
+    ACTIVE = "active"
+    DRAINING = "draining"
+    EXPIRED = "expired"
+    CLOSED = "closed"
+    REVOKED = "revoked"
+
+
+class Breadcrumb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the file lies, for the editor's title bar."""
+
+    brand_name: str | None = None
+    brand_url: str | None = None
+    folder_name: str | None = None
+    folder_url: str | None = None
+    doc_name: str | None = None
+
+
+class SessionOptions(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """How the editor shows the file and what it offers."""
+
+    can_write_relative: bool = True
+    can_rename: bool = True
+    can_delete: bool = True
+    containers: bool = True
+    watermark_text: str | None = None
+    disable_print: bool = False
+    disable_export: bool = False
+    disable_copy: bool = False
+    hide_print_option: bool = False
+    hide_save_option: bool = False
+    hide_export_option: bool = False
+    enable_owner_termination: bool = False
+    is_anonymous: bool = False
+    is_admin: bool = False
+    close_url: str | None = None
+    file_sharing_url: str | None = None
+    host_edit_url: str | None = None
+    host_view_url: str | None = None
+    breadcrumb: Breadcrumb = Breadcrumb()
+    post_message_origin: str | None = None
+    ui_defaults: str | None = None
+    theme: str | None = None
+    user_extra_info: dict[str, object] | None = None
+    template_source: str | None = None
+    max_lifetime_seconds: int | None = None
+    include_token_in_editor_url: bool = False
+
+
+class EditorRef(msgspec.Struct, frozen=True):
+    """Which editor a session was given."""
+
+    scope: str
+    """The tenant's id, or empty for an editor of the whole instance."""
+    name: str
+    kind: EditorKind
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was decided when the session was created; it never changes."""
+
+    session_id: SessionId
+    file_id: FileId
+    tenant_id: TenantId
+    storage_name: str
+    file_path: str
+    """Where the file lay when the session was created."""
+    permissions: tuple[Permission, ...]
+    account: str
+    user: str
+    user_id: str
+    editor: EditorRef | None
+    created_us: int
+    ttl_ms: int
+    origin_connection_id: str | None = None
+    origin_page_id: str | None = None
+    lang: str | None = None
+    options: SessionOptions = SessionOptions()
+
+    @property
+    def can_edit(self) -> bool:
+        """Whether the session may change the file."""
+        return Permission.EDIT in self.permissions
+
+    @property
+    def kind(self) -> EditorKind:
+        """Which habits of editors apply."""
+        return self.editor.kind if self.editor else EditorKind.GENERIC
+
+
+class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A session together with where it is in its life."""
+
+    session: Session
+    state: SessionState
+    expires_us: int
+    """When it ends unless it is used."""
+    ends_us: int
+    """When it ends in any case."""
+    opened: bool
+    """Whether its file was ever read."""
+
+
+class Purpose(StrEnum):
+    """Why an editor asks; decides what a session in its grace may still do."""
+
+    CHECK = "check"
+    READ = "read"
+    SAVE = "save"
+    LOCK_STATE = "lock_state"
+
+
+class Admission(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that one WOPI request needs of Redis, from one round trip."""
+
+    status: SessionStatus
+    file: FileRecord
+    lease: Lease | None
+
+    @property
+    def session(self) -> Session:
+        """The session that asks."""
+        return self.status.session
+
+
+class SessionStore(Protocol):
+    """Where sessions are kept. Changes are atomic and safe to run twice."""
+
+    async def admit(
+        self, session_id: SessionId, file_id: FileId, purpose: Purpose, *, deadline_s: float
+    ) -> Admission:
+        """Let a request of a session in; slides the session, notes the first read.
+
+        Raises:
+            UnauthenticatedError: no such session on that file, or it may not do this any more.
+        """
+        ...
+
+    def partition(self, file_id: FileId) -> int:
+        """Return the partition that a new session of the file belongs to."""
+        ...
+
+    async def create(self, session: Session, file: FileRecord, *, ends_us: int) -> SessionStatus:
+        """Register a session on a registered file; emits ``session_created`` once."""
+        ...
+
+    async def get(self, session_id: SessionId) -> SessionStatus | None:
+        """Return a session that is alive, or ended less than an hour ago."""
+        ...
+
+    async def list_ids(
+        self, tenant_id: TenantId, *, after: str, limit: int
+    ) -> list[tuple[SessionId, str]]:
+        """Return ids of a tenant's sessions with their cursors, oldest first."""
+        ...
+
+    async def renew(
+        self, session_id: SessionId, *, ttl_ms: int, ends_us: int
+    ) -> SessionStatus | None:
+        """Give an active session a new life; None where it is not active any more."""
+        ...
+
+    async def end(self, session_id: SessionId, state: SessionState) -> SessionStatus | None:
+        """Close (drain) or revoke; emits ``session_closed`` once. None for an unknown id."""
+        ...
+
+    async def put_launch(self, code: str, session_id: SessionId) -> None:
+        """Remember the launch code of a session for ten minutes."""
+        ...
+
+    async def launch(self, code: str) -> SessionId | None:
+        """Return the session of a launch code."""
+        ...

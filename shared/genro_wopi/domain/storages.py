@@ -1,0 +1,207 @@
+"""Where a tenant's files lie, and the contract of every back end.
+
+A `Storage` is the configuration; a `StorageNode` is one file in it. A save is committed by one
+conditional write (`StorageNode.write_if`), never by a check followed by a write.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from genro_wopi.domain.errors import HostError
+from genro_wopi.domain.files import Evidence, Head
+from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.secrets import Sealed
+
+
+class StorageProtocol(StrEnum):
+    """The back ends."""
+
+    LOCAL = "local"
+    S3 = "s3"
+
+
+class Storage(msgspec.Struct, frozen=True, kw_only=True):
+    """One storage of one tenant, as configured."""
+
+    tenant_id: TenantId
+    name: str
+    protocol: StorageProtocol
+    config: dict[str, str | bool]
+    """What is not secret, as given."""
+    sealed: dict[str, Sealed]
+    """Secret fields by name."""
+    revision: int
+    """Rises with every change; clients of a storage are kept by tenant, name and revision."""
+    created_us: int
+    updated_us: int
+    probe: "ProbeReport | None" = None
+
+
+class ProbeReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a back end can really do, found by trying."""
+
+    storage_class: str
+    """``A``: its conditional writes are atomic; ``none``: saves could be lost, so none is made."""
+    etag_quoted: bool
+    """Whether If-Match takes the ETag with its quotation marks."""
+    versioned: bool
+    findings: tuple[str, ...]
+    """In words, for the operator."""
+    probed_us: int
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node's back end offers."""
+
+    versioning: bool
+    presigned_urls: bool
+
+
+class FolderEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing in a folder."""
+
+    name: str
+    is_folder: bool
+    size_bytes: int
+    modified_us: int
+
+
+class Body(Protocol):
+    """Bytes that were received whole and wait to be stored."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Their digest, hexadecimal."""
+        ...
+
+    @property
+    def path(self) -> Path | None:
+        """Where they lie on disk; None while they are held in memory."""
+        ...
+
+    def in_memory(self) -> bytes:
+        """Return the bytes of a small body; only where `path` is None."""
+        ...
+
+
+class OpenFile(msgspec.Struct, frozen=True):
+    """A file being read: bytes, size and version come from one handle."""
+
+    head: Head
+    chunks: AsyncIterator[bytes]
+
+
+class StorageNode(Protocol):
+    """One file in a storage.
+
+    Methods raise `NotFoundError` where there is no such file, `StorageFaultError` where the
+    storage does not answer or answers nonsense, and `StorageFullError` where it has no room.
+    """
+
+    @property
+    def path(self) -> StoragePath:
+        """Where the file lies."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the back end can do."""
+        ...
+
+    async def stat(self) -> Head | None:
+        """Return the head; None where there is no file."""
+        ...
+
+    def open_read(
+        self, *, first: int = 0, last: int | None = None
+    ) -> AbstractAsyncContextManager[OpenFile]:
+        """Open the file for reading bytes `first` to `last` (included; None: the end)."""
+        ...
+
+    async def write_if(self, body: Body, evidence: Evidence, expected: Head | None) -> Head:
+        """Store bytes and evidence in one step, if the head still is `expected`.
+
+        MUST be atomic: of many concurrent calls with one `expected`, at most one succeeds. MUST
+        leave the old head whole until the new one is complete.
+
+        Args:
+            body: the new bytes.
+            evidence: kept with them.
+            expected: the head that is replaced; None for a file that must not exist.
+
+        Raises:
+            HeadChangedError: the head is not `expected`; nothing was changed.
+            StorageFaultError: it may or may not have been stored; `stat` tells.
+        """
+        ...
+
+    async def keep(self, head: Head) -> None:
+        """Keep the head's bytes as a version before they are replaced. Safe to repeat.
+
+        Raises:
+            HeadChangedError: the head is no longer the one given.
+        """
+        ...
+
+    async def rescue(self, body: Body, rescue_id: str) -> None:
+        """Keep a refused body as a recovery copy outside the tree of files."""
+        ...
+
+    def open_rescued(self, rescue_id: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Read a recovery copy."""
+        ...
+
+
+class StorageBackend(Protocol):
+    """One storage, open."""
+
+    def node(self, path: StoragePath) -> StorageNode:
+        """Name one file; nothing is read yet."""
+        ...
+
+    async def list_folder(self, path: StoragePath, *, limit: int) -> list[FolderEntry]:
+        """List a folder by name, at most `limit` entries.
+
+        Raises:
+            NotFoundError: there is no such folder.
+        """
+        ...
+
+    async def probe(self) -> ProbeReport:
+        """Try what the back end can really do."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back connections and files."""
+        ...
+
+
+class StorageOpener(Protocol):
+    """Opens storages and keeps them open, by tenant, name and revision."""
+
+    async def open(self, storage: Storage) -> StorageBackend:
+        """Return the back end of a configured storage.
+
+        Raises:
+            InvalidFieldsError: the configuration names something that is not allowed.
+        """
+        ...
+
+
+class HeadChangedError(HostError):
+    """A conditional write found another head; nothing was written."""
+
+
+class StorageFaultError(HostError):
+    """The storage did not answer, or not in a way that tells what happened."""

@@ -1,0 +1,133 @@
+"""Tenants: whose files, keys, editors and callbacks they are. Everything fails closed."""
+
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.secrets import Sealed
+from genro_wopi.domain.storages import Storage
+
+
+class WopiMode(StrEnum):
+    """Which editors a tenant's sessions get."""
+
+    POOL = "pool"
+    """The tenant's own, then those of the instance."""
+    OWN = "own"
+    """The tenant's own only."""
+    DISABLED = "disabled"
+    """None: no session can be created."""
+
+
+class AuthMethod(StrEnum):
+    """How callbacks authenticate to the tenant's application."""
+
+    NONE = "none"
+    BEARER = "bearer"
+    BASIC = "basic"
+
+
+class Tenant(msgspec.Struct, frozen=True, kw_only=True):
+    """One tenant, as configured."""
+
+    tenant_id: TenantId
+    name: str
+    active: bool
+    wopi_mode: WopiMode
+    client_base_url: str | None
+    client_callback_path: str
+    auth_method: AuthMethod
+    auth_user: str | None
+    auth_secret: Sealed | None
+    webhook_secrets: tuple[Sealed, ...]
+    """Newest first; two are valid during a rotation."""
+    frame_ancestors: tuple[str, ...]
+    """Origins that may show the launch page in a frame."""
+    revision: int
+    created_us: int
+    updated_us: int
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """One key of a tenant's application; the key itself is not kept."""
+
+    key_id: str
+    digest: str
+    """SHA-256 of the key, hexadecimal."""
+    created_us: int
+    expires_us: int | None
+    note: str | None
+
+
+class TenantStore(Protocol):
+    """Where tenants, their keys and storages are kept."""
+
+    async def put_tenant(self, tenant: Tenant) -> None:
+        """Create or replace."""
+        ...
+
+    async def get_tenant(self, tenant_id: TenantId) -> Tenant | None:
+        """Return one tenant."""
+        ...
+
+    async def list_tenants(self, *, after: str, limit: int) -> list[Tenant]:
+        """Return tenants in the order of their ids."""
+        ...
+
+    async def delete_tenant(self, tenant_id: TenantId) -> None:
+        """Remove the tenant with its keys, storages and editors."""
+        ...
+
+    async def put_api_key(self, tenant_id: TenantId, key: ApiKey) -> None:
+        """Add a key."""
+        ...
+
+    async def get_api_key(self, tenant_id: TenantId, key_id: str) -> ApiKey | None:
+        """Return one key."""
+        ...
+
+    async def list_api_keys(self, tenant_id: TenantId) -> list[ApiKey]:
+        """Return a tenant's keys, oldest first."""
+        ...
+
+    async def delete_api_key(self, tenant_id: TenantId, key_id: str) -> bool:
+        """Remove a key; False where there is none."""
+        ...
+
+    async def put_storage(self, storage: Storage) -> None:
+        """Create or replace."""
+        ...
+
+    async def get_storage(self, tenant_id: TenantId, name: str) -> Storage | None:
+        """Return one storage."""
+        ...
+
+    async def list_storages(self, tenant_id: TenantId) -> list[Storage]:
+        """Return a tenant's storages by name."""
+        ...
+
+    async def delete_storage(self, tenant_id: TenantId, name: str) -> bool:
+        """Remove a storage's configuration, never its files; False where there is none."""
+        ...
+
+
+class Directory(Protocol):
+    """Tenants and storages as the document path sees them: briefly cached, failing closed."""
+
+    async def tenant(self, tenant_id: TenantId) -> Tenant:
+        """Return an active tenant.
+
+        Raises:
+            NotFoundError: it does not exist or is not active.
+        """
+        ...
+
+    async def storage(self, tenant_id: TenantId, name: str) -> Storage:
+        """Return a storage of an active tenant.
+
+        Raises:
+            NotFoundError: tenant or storage does not exist or is not active.
+        """
+        ...

@@ -1,0 +1,47 @@
+"""Every management operation. There is no second list."""
+
+from typing import Any, Final
+
+from genro_wopi.management import editors, sessions, storages, tenants
+from genro_wopi.management.operation import Operation
+
+OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
+    tenants.TENANTS_CREATE,
+    tenants.TENANTS_LIST,
+    tenants.TENANTS_GET,
+    tenants.TENANTS_UPDATE,
+    tenants.TENANTS_DELETE,
+    tenants.API_KEYS_CREATE,
+    tenants.API_KEYS_LIST,
+    tenants.API_KEYS_DELETE,
+    tenants.WEBHOOK_SECRET_ROTATE,
+    storages.STORAGES_PUT,
+    storages.STORAGES_LIST,
+    storages.STORAGES_GET,
+    storages.STORAGES_UPDATE,
+    storages.STORAGES_DELETE,
+    storages.STORAGES_PROBE,
+    storages.FILES_LIST,
+    storages.FILES_CREATE,
+    storages.FILES_UPLOAD,
+    storages.FILES_DOWNLOAD,
+    editors.EDITORS_PUT,
+    editors.EDITORS_LIST,
+    editors.EDITORS_UPDATE,
+    editors.EDITORS_DELETE,
+    editors.EDITORS_REFRESH,
+    sessions.SESSIONS_CREATE,
+    sessions.SESSIONS_LIST,
+    sessions.SESSIONS_GET,
+    sessions.SESSIONS_RENEW,
+    sessions.SESSIONS_CLOSE,
+    sessions.SESSIONS_REVOKE,
+)
+
+ALIASES: Final = {
+    "/sessions/create": "sessions.create",
+    "/sessions/list": "sessions.list",
+    "/sessions/get": "sessions.get",
+    "/sessions/close": "sessions.close",
+}
+"""Addresses of the predecessor that answer as the operations do; parameters by query or body."""

@@ -1,0 +1,125 @@
+"""Editors of the instance (operator) and of tenants."""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from genro_wopi.domain.editors import ProofPolicy
+from genro_wopi.management.operation import Nothing, Operation
+from genro_wopi.management.tenants import Url
+from genro_wopi.protocol.check_file_info import EditorKind
+
+Extension = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{1,16}$")]
+Priority = Annotated[int, Meta(ge=0, le=1000)]
+
+
+class EditorPut(msgspec.Struct, frozen=True, kw_only=True):
+    """An editor to add, or to replace where it exists."""
+
+    name: str
+    kind: EditorKind
+    url: Url
+    discovery_url: Url | None = None
+    """Where left out: url + /hosting/discovery."""
+    proof: ProofPolicy = ProofPolicy.IF_PUBLISHED
+    priority: Priority = 100
+    extensions: list[Extension] = []
+    tenant_id: str | None = None
+    """Left out by the operator: an editor of the whole instance."""
+
+
+class EditorPatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Changes of an editor."""
+
+    name: str
+    kind: EditorKind | UnsetType = UNSET
+    url: Url | UnsetType = UNSET
+    discovery_url: Url | UnsetType | None = UNSET
+    proof: ProofPolicy | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    extensions: list[Extension] | UnsetType = UNSET
+    tenant_id: str | None = None
+
+
+class EditorRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Which editor."""
+
+    name: str
+    tenant_id: str | None = None
+
+
+class EditorListRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose editors."""
+
+    tenant_id: str | None = None
+
+
+class EditorView(msgspec.Struct, frozen=True, kw_only=True):
+    """An editor and what its discovery last said."""
+
+    name: str
+    tenant_id: str | None
+    kind: EditorKind
+    url: str
+    discovery_url: str
+    proof: ProofPolicy
+    priority: int
+    extensions: list[str]
+    is_available: bool
+    """Whether its discovery was ever read."""
+    fetched_at: str | None
+    file_types: list[str]
+    proof_keys: int
+    last_error: str | None
+
+
+class EditorList(msgspec.Struct, frozen=True, kw_only=True):
+    """Editors in the order in which they are tried."""
+
+    items: list[EditorView]
+    next_cursor: str | None = None
+
+
+EDITORS_PUT: Final = Operation(
+    name="editors.put",
+    method="POST",
+    path="/api/editors",
+    summary="Add an editor; replaces it where it exists (200).",
+    request=EditorPut,
+    response=EditorView,
+    status=201,
+)
+EDITORS_LIST: Final = Operation(
+    name="editors.list",
+    method="GET",
+    path="/api/editors",
+    summary="List editors.",
+    request=EditorListRequest,
+    response=EditorList,
+)
+EDITORS_UPDATE: Final = Operation(
+    name="editors.update",
+    method="PATCH",
+    path="/api/editors/{name}",
+    summary="Change an editor.",
+    request=EditorPatch,
+    response=EditorView,
+)
+EDITORS_DELETE: Final = Operation(
+    name="editors.delete",
+    method="DELETE",
+    path="/api/editors/{name}",
+    summary="Remove an editor.",
+    request=EditorRef,
+    response=Nothing,
+    status=204,
+)
+EDITORS_REFRESH: Final = Operation(
+    name="editors.refresh",
+    method="POST",
+    path="/api/editors/{name}/refresh",
+    summary="Fetch an editor's discovery now.",
+    request=EditorRef,
+    response=EditorView,
+)

@@ -1,0 +1,173 @@
+"""Editing sessions. Access tokens are shown when they are made and never again."""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from genro_wopi.domain.sessions import (
+    TTL_S_MAX,
+    TTL_S_MIN,
+    Permission,
+    SessionOptions,
+    SessionState,
+)
+from genro_wopi.management.operation import Operation, Owner, Page
+
+Person = Annotated[str, Meta(min_length=1, max_length=200)]
+UserId = Annotated[str, Meta(min_length=1, max_length=128)]
+Origin = Annotated[str, Meta(max_length=500)]
+TtlSeconds = Annotated[int, Meta(ge=TTL_S_MIN, le=TTL_S_MAX)]
+Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
+
+
+class SessionCreate(msgspec.Struct, frozen=True, kw_only=True):
+    """A session to create."""
+
+    storage_name: str
+    file_path: str
+    permissions: Annotated[list[Permission], Meta(min_length=1)]
+    account: Person
+    user: Person | None = None
+    user_id: UserId | None = None
+    origin_connection_id: Origin | None = None
+    origin_page_id: Origin | None = None
+    ttl_seconds: TtlSeconds | None = None
+    editor: str | None = None
+    lang: Language | None = None
+    options: SessionOptions | None = None
+    tenant_id: str | None = None
+
+
+class SessionCreated(msgspec.Struct, frozen=True, kw_only=True):
+    """A new session with its access token."""
+
+    session_id: str
+    file_id: str
+    wopi_src: str
+    access_token: str
+    access_token_ttl: int
+    """When the token ends, in milliseconds since 1970."""
+    editor_url: str | None
+    """None while no editor opens this type of file, or it cannot be reached; see `notes`."""
+    launch_url: str
+    expires_at: str
+    notes: list[str]
+    """Why the editor was chosen, or why there is none."""
+
+
+class SessionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A session, without its token."""
+
+    session_id: str
+    file_id: str
+    tenant_id: str
+    storage_name: str
+    file_path: str
+    permissions: list[Permission]
+    account: str
+    user: str | None
+    user_id: str | None
+    editor: str | None
+    state: SessionState
+    opened: bool
+    created_at: str
+    expires_at: str
+    ends_at: str
+
+
+class SessionListRequest(Page, frozen=True, kw_only=True):
+    """Which sessions."""
+
+    file_path: str | None = None
+    storage_name: str | None = None
+    state: SessionState | None = None
+    tenant_id: str | None = None
+
+
+class SessionList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of sessions."""
+
+    items: list[SessionView]
+    next_cursor: str | None
+
+
+class SessionRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Which session."""
+
+    session_id: str
+    tenant_id: str | None = None
+
+
+class SessionRenew(msgspec.Struct, frozen=True, kw_only=True):
+    """Which session gets a new life."""
+
+    session_id: str
+    ttl_seconds: TtlSeconds | None = None
+    tenant_id: str | None = None
+
+
+class SessionRenewed(msgspec.Struct, frozen=True, kw_only=True):
+    """A new token for the same session."""
+
+    session_id: str
+    access_token: str
+    access_token_ttl: int
+    expires_at: str
+
+
+SESSIONS_CREATE: Final = Operation(
+    name="sessions.create",
+    method="POST",
+    path="/api/sessions/create",
+    summary="Create an editing session on a file.",
+    request=SessionCreate,
+    response=SessionCreated,
+    owner=Owner.SESSION_SERVICE,
+    status=201,
+)
+SESSIONS_LIST: Final = Operation(
+    name="sessions.list",
+    method="GET",
+    path="/api/sessions",
+    summary="List sessions.",
+    request=SessionListRequest,
+    response=SessionList,
+    owner=Owner.SESSION_SERVICE,
+)
+SESSIONS_GET: Final = Operation(
+    name="sessions.get",
+    method="GET",
+    path="/api/sessions/{session_id}",
+    summary="Show a session.",
+    request=SessionRef,
+    response=SessionView,
+    owner=Owner.SESSION_SERVICE,
+)
+SESSIONS_RENEW: Final = Operation(
+    name="sessions.renew",
+    method="POST",
+    path="/api/sessions/{session_id}/renew",
+    summary="Give a session a new life and a new token.",
+    request=SessionRenew,
+    response=SessionRenewed,
+    owner=Owner.SESSION_SERVICE,
+)
+SESSIONS_CLOSE: Final = Operation(
+    name="sessions.close",
+    method="POST",
+    path="/api/sessions/{session_id}/close",
+    summary="Close a session: nothing new opens, what was typed may still be saved.",
+    request=SessionRef,
+    response=SessionView,
+    owner=Owner.SESSION_SERVICE,
+)
+SESSIONS_REVOKE: Final = Operation(
+    name="sessions.revoke",
+    method="POST",
+    path="/api/sessions/{session_id}/revoke",
+    summary="Revoke a session at once; what was not saved is lost.",
+    request=SessionRef,
+    response=SessionView,
+    owner=Owner.SESSION_SERVICE,
+)

@@ -1,0 +1,153 @@
+"""CheckFileInfo: what a file is and what this session may do with it.
+
+`PROPERTIES` declares each property once: which kinds of editor read it and where its value comes
+from. A property whose value is None is left out, as the reference wants for addresses; booleans
+are never null.
+
+Spec: https://learn.microsoft.com/microsoft-365/cloud-storage-partner-program/rest/files/checkfileinfo
+Collabora: https://sdk.collaboraonline.com/docs/advanced_integration.html#checkfileinfo-extended-response-properties
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from genro_wopi.protocol.times import format_us
+
+
+class EditorKind(StrEnum):
+    """The families of WOPI clients whose habits differ."""
+
+    COLLABORA = "collabora"
+    ONLYOFFICE = "onlyoffice"
+    M365 = "m365"
+    GENERIC = "generic"
+
+
+class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What CheckFileInfo is made from."""
+
+    base_name: str
+    extension: str
+    """With its dot; empty for a name that has none."""
+    owner_id: str
+    size_bytes: int
+    version: str
+    last_modified_us: int
+    sha256_base64: str | None
+    user_id: str
+    user_name: str
+    is_anonymous: bool
+    is_admin: bool
+    can_edit: bool
+    can_comment: bool
+    can_review: bool
+    watermark_text: str | None
+    post_message_origin: str | None
+    close_url: str | None
+    host_edit_url: str | None
+    host_view_url: str | None
+    file_sharing_url: str | None
+    breadcrumb_brand_name: str | None
+    breadcrumb_brand_url: str | None
+    breadcrumb_folder_name: str | None
+    breadcrumb_folder_url: str | None
+    breadcrumb_doc_name: str | None
+    user_extra_info: dict[str, object] | None
+    template_source: str | None
+    disable_print: bool
+    disable_export: bool
+    disable_copy: bool
+    hide_print_option: bool
+    hide_save_option: bool
+    hide_export_option: bool
+    enable_owner_termination: bool
+
+
+PropertyValue = str | int | bool | dict[str, object] | list[str] | None
+
+
+class Property(msgspec.Struct, frozen=True):
+    """One property of the answer."""
+
+    name: str
+    value: Callable[[FileFacts], PropertyValue]
+    kinds: frozenset[EditorKind] | None = None
+    """Which kinds of editor get it; None for all."""
+
+
+_COLLABORA: Final = frozenset({EditorKind.COLLABORA})
+_ONLYOFFICE: Final = frozenset({EditorKind.ONLYOFFICE})
+_M365: Final = frozenset({EditorKind.M365, EditorKind.GENERIC})
+_NOT_M365: Final = frozenset(set(EditorKind) - {EditorKind.M365})
+
+PROPERTIES: Final = (
+    Property("BaseFileName", lambda f: f.base_name),
+    Property("OwnerId", lambda f: f.owner_id),
+    Property("Size", lambda f: f.size_bytes),
+    Property("UserId", lambda f: f.user_id),
+    Property("Version", lambda f: f.version),
+    Property("UserFriendlyName", lambda f: f.user_name),
+    Property("LastModifiedTime", lambda f: format_us(f.last_modified_us)),
+    Property("FileExtension", lambda f: f.extension or None),
+    Property("SHA256", lambda f: f.sha256_base64),
+    Property("UserCanWrite", lambda f: f.can_edit),
+    Property("ReadOnly", lambda f: not f.can_edit),
+    Property("UserCanNotWriteRelative", lambda _: True),
+    Property("UserCanRename", lambda _: False),
+    Property("SupportsLocks", lambda _: True),
+    Property("SupportsGetLock", lambda _: True),
+    Property("SupportsExtendedLockLength", lambda _: True),
+    Property("SupportsUpdate", lambda _: True),
+    Property("SupportsRename", lambda _: False),
+    Property("SupportsDeleteFile", lambda _: False),
+    Property("SupportsUserInfo", lambda _: False),
+    Property("SupportsContainers", lambda _: False),
+    Property("SupportsEcosystem", lambda _: False),
+    Property("SupportsAddActivities", lambda _: False),
+    Property("SupportedShareUrlTypes", lambda _: []),
+    Property("IsAnonymousUser", lambda f: f.is_anonymous),
+    Property("CloseUrl", lambda f: f.close_url),
+    Property("FileSharingUrl", lambda f: f.file_sharing_url),
+    Property("HostEditUrl", lambda f: f.host_edit_url),
+    Property("HostViewUrl", lambda f: f.host_view_url),
+    Property("BreadcrumbBrandName", lambda f: f.breadcrumb_brand_name),
+    Property("BreadcrumbBrandUrl", lambda f: f.breadcrumb_brand_url),
+    Property("BreadcrumbFolderName", lambda f: f.breadcrumb_folder_name),
+    Property("BreadcrumbFolderUrl", lambda f: f.breadcrumb_folder_url),
+    Property("BreadcrumbDocName", lambda f: f.breadcrumb_doc_name),
+    Property("LicenseCheckForEditIsEnabled", lambda f: f.can_edit, _M365),
+    Property("AllowExternalMarketplace", lambda _: False, _M365),
+    Property("PostMessageOrigin", lambda f: f.post_message_origin, _NOT_M365),
+    Property("UserCanOnlyComment", lambda f: f.can_comment and not f.can_edit, _COLLABORA),
+    Property("UserCanReview", lambda f: f.can_review or f.can_edit, _ONLYOFFICE),
+    Property("UserExtraInfo", lambda f: f.user_extra_info, _COLLABORA),
+    Property("TemplateSource", lambda f: f.template_source, _COLLABORA),
+    Property("IsAdminUser", lambda f: f.is_admin, _COLLABORA),
+    Property("WatermarkText", lambda f: f.watermark_text, _COLLABORA),
+    Property("DisablePrint", lambda f: f.disable_print, _NOT_M365),
+    Property("DisableExport", lambda f: f.disable_export, _NOT_M365),
+    Property("DisableCopy", lambda f: f.disable_copy, _NOT_M365),
+    Property("HidePrintOption", lambda f: f.hide_print_option, _COLLABORA),
+    Property("HideSaveOption", lambda f: f.hide_save_option, _COLLABORA),
+    Property("HideExportOption", lambda f: f.hide_export_option, _COLLABORA),
+    Property("EnableOwnerTermination", lambda f: f.enable_owner_termination, _COLLABORA),
+)
+"""Every property that this host sends. Operations that are not there yet are not advertised."""
+
+_BY_KIND: Final = {
+    kind: tuple((p.name, p.value) for p in PROPERTIES if p.kinds is None or kind in p.kinds)
+    for kind in EditorKind
+}
+
+
+def check_file_info(facts: FileFacts, kind: EditorKind) -> dict[str, PropertyValue]:
+    """Build the answer to CheckFileInfo for an editor of that kind."""
+    answer: dict[str, PropertyValue] = {}
+    for name, value_of in _BY_KIND[kind]:
+        value = value_of(facts)
+        if value is not None:
+            answer[name] = value
+    return answer

@@ -1,0 +1,472 @@
+"""Every setting, in one table: `SETTINGS`.
+
+A setting comes from the environment (``WOPI_X``) or from a file that ``WOPI_X_FILE`` names. All
+problems are reported at once, each with the variable's name and an example.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from genro_wopi.domain.identifiers import PARTITIONS_MAX
+from genro_wopi.domain.secrets import Secret
+
+
+class Service(StrEnum):
+    """The processes of a cluster."""
+
+    GATEWAY = "gateway"
+    SESSION = "session-service"
+    WOPI = "wopi-service"
+    CALLBACK = "callback-worker"
+
+
+class ConfigurationError(Exception):
+    """The settings cannot be used; `problems` has a line for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting."""
+
+    name: str
+    """Of the attribute in `Settings`; the variable is ``WOPI_`` and this in upper case."""
+    parse: Callable[[str], Any]
+    kind: str
+    help: str
+    example: str
+    default: str | None = None
+    """As it would be written; None where the setting is required."""
+    services: frozenset[Service] = frozenset(Service)
+    is_secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        """Name of the environment variable."""
+        return f"WOPI_{self.name.upper()}"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The values for one process; secrets do not print."""
+
+    service: Service
+    redis_url: Secret
+    host: str
+    port: int
+    metrics_port: int
+    admin_token: Secret
+    internal_token: Secret
+    public_url: str
+    src_url: str
+    session_service_url: str
+    wopi_service_urls: tuple[str, ...]
+    gateway_routes: tuple[tuple[str, str], ...]
+    encryption_keys: tuple[tuple[str, bytes], ...]
+    signing_keys: tuple[tuple[str, bytes], ...]
+    verify_keys: tuple[tuple[str, bytes], ...]
+    local_roots: tuple[Path, ...]
+    callback_allow: tuple[str, ...]
+    storage_allow: tuple[str, ...]
+    editor_allow: tuple[str, ...]
+    spool_dir: Path
+    spool_bytes_max: int
+    file_bytes_max: int
+    event_partitions: int
+    lock_ttl_seconds: int
+    drain_seconds: int
+    callback_retry_seconds: tuple[int, ...]
+    log_format: str
+    log_level: str
+
+
+def _number(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        number = int(value)
+        if not low <= number <= high:
+            raise ValueError(f"use a number from {low} to {high}")
+        return number
+
+    return parse
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"use one of {', '.join(choices)}")
+        return value
+
+    return parse
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+        raise ValueError("use an address that begins with http:// or https://")
+    return value.rstrip("/")
+
+
+def _optional_url(value: str) -> str:
+    return _url(value) if value else ""
+
+
+def _urls(value: str) -> tuple[str, ...]:
+    return tuple(_url(v.strip()) for v in value.split(",") if v.strip())
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(v.strip() for v in value.split(",") if v.strip())
+
+
+def _redis_url(value: str) -> Secret:
+    if not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("use an address that begins with redis://, rediss:// or unix://")
+    return Secret(value)
+
+
+def _token(value: str) -> Secret:
+    if len(value) < TOKEN_LENGTH_MIN:
+        raise ValueError(f"use at least {TOKEN_LENGTH_MIN} random characters")
+    return Secret(value)
+
+
+def _paths(value: str) -> tuple[Path, ...]:
+    paths = tuple(Path(v).absolute() for v in value.split(":") if v)
+    if Path("/") in paths:
+        raise ValueError("'/' would give tenants the whole machine; name a folder")
+    return paths
+
+
+def _keys(value: str) -> tuple[tuple[str, bytes], ...]:
+    keys: list[tuple[str, bytes]] = []
+    for entry in _words(value):
+        kid, _, encoded = entry.partition(":")
+        try:
+            key = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+        except (binascii.Error, ValueError):
+            key = b""
+        if not kid or len(key) != KEY_BYTES:
+            raise ValueError(f"write kid:base64 with {KEY_BYTES} bytes per key, separated by ','")
+        keys.append((kid, key))
+    if not keys:
+        raise ValueError("give at least one key")
+    return tuple(keys)
+
+
+def _routes(value: str) -> tuple[tuple[str, str], ...]:
+    pairs = [entry.partition("=") for entry in _words(value)]
+    if any(not prefix.startswith("/") for prefix, _, _ in pairs):
+        raise ValueError("write /prefix=http://host:port, separated by ','")
+    return tuple((prefix.rstrip("/"), _url(url)) for prefix, _, url in pairs)
+
+
+def _seconds(value: str) -> tuple[int, ...]:
+    return tuple(_number(0, 7 * 86_400)(v) for v in _words(value))
+
+
+TOKEN_LENGTH_MIN: Final = 16
+KEY_BYTES: Final = 32
+_PORT_MAX: Final = 65_535
+_KEY_EXAMPLE: Final = "k1:<output of genro-wopi keys>"
+
+_G: Final = frozenset({Service.GATEWAY})
+_S: Final = frozenset({Service.SESSION})
+_W: Final = frozenset({Service.WOPI})
+_C: Final = frozenset({Service.CALLBACK})
+_HTTP: Final = _G | _S | _W
+
+SETTINGS: Final = (
+    Setting(
+        name="redis_url",
+        parse=_redis_url,
+        kind="URL",
+        help="Redis 6.2 or Valkey with persistence (AOF) and maxmemory-policy noeviction.",
+        example="redis://redis:6379/0",
+        is_secret=True,
+    ),
+    Setting(
+        name="host",
+        parse=str,
+        kind="address",
+        help="Address to listen at.",
+        example="0.0.0.0",  # noqa: S104 - an example
+        default="127.0.0.1",
+        services=_HTTP,
+    ),
+    Setting(
+        name="port",
+        parse=_number(1, _PORT_MAX),
+        kind="port",
+        help="Port to listen at.",
+        example="8080",
+        default="8080",
+        services=_HTTP,
+    ),
+    Setting(
+        name="metrics_port",
+        parse=_number(0, _PORT_MAX),
+        kind="port",
+        help="Port of /metrics for Prometheus; 0 for none.",
+        example="9100",
+        default="9100",
+    ),
+    Setting(
+        name="admin_token",
+        parse=_token,
+        kind="secret",
+        help="Token of the operator for the management API.",
+        example="$(openssl rand -hex 32)",
+        services=_G,
+        is_secret=True,
+    ),
+    Setting(
+        name="internal_token",
+        parse=_token,
+        kind="secret",
+        help="Token by which the gateway shows itself to the session-service.",
+        example="$(openssl rand -hex 32)",
+        services=_G | _S,
+        is_secret=True,
+    ),
+    Setting(
+        name="public_url",
+        parse=_url,
+        kind="URL",
+        help="How browsers reach the gateway.",
+        example="https://wopi.example.org",
+        services=_HTTP,
+    ),
+    Setting(
+        name="src_url",
+        parse=_optional_url,
+        kind="URL",
+        help="How editors reach this host; WOPI_PUBLIC_URL where it is empty.",
+        example="http://wopi.internal:8080",
+        default="",
+        services=_HTTP,
+    ),
+    Setting(
+        name="session_service_url",
+        parse=_url,
+        kind="URL",
+        help="How the gateway reaches the session-service.",
+        example="http://session-service:8080",
+        services=_G,
+    ),
+    Setting(
+        name="wopi_service_urls",
+        parse=_urls,
+        kind="list of URLs",
+        help="wopi-services that the gateway forwards /wopi to; empty where an ingress does it.",
+        example="http://wopi-service:8080",
+        default="",
+        services=_G,
+    ),
+    Setting(
+        name="gateway_routes",
+        parse=_routes,
+        kind="list of prefix=URL",
+        help="Further paths to forward; the local cluster shows its editor and demo so.",
+        example="/demo=http://127.0.0.1:9001",
+        default="",
+        services=_G,
+    ),
+    Setting(
+        name="encryption_keys",
+        parse=_keys,
+        kind="list of kid:key",
+        help="Keys for secret fields; the first encrypts, all decrypt.",
+        example=_KEY_EXAMPLE,
+        is_secret=True,
+    ),
+    Setting(
+        name="signing_keys",
+        parse=_keys,
+        kind="list of kid:key",
+        help="Ed25519 private keys for access tokens; the first signs.",
+        example=_KEY_EXAMPLE,
+        services=_S,
+        is_secret=True,
+    ),
+    Setting(
+        name="verify_keys",
+        parse=_keys,
+        kind="list of kid:key",
+        help="Ed25519 public keys that access tokens are checked with.",
+        example=_KEY_EXAMPLE,
+        services=_W,
+    ),
+    Setting(
+        name="local_roots",
+        parse=_paths,
+        kind="paths, separated by ':'",
+        help="Folders in which storages of protocol local may lie; none where empty.",
+        example="/srv/documents",
+        default="",
+        services=_HTTP,
+    ),
+    Setting(
+        name="callback_allow",
+        parse=_words,
+        kind="list",
+        help="Non-public addresses that callbacks may go to: CIDR, host, loopback, private, any.",
+        example="10.1.0.0/16,app.internal",
+        default="",
+        services=_G | _C,
+    ),
+    Setting(
+        name="storage_allow",
+        parse=_words,
+        kind="list",
+        help="Non-public addresses at which storages may lie, written as in WOPI_CALLBACK_ALLOW.",
+        example="minio.internal",
+        default="",
+        services=_HTTP,
+    ),
+    Setting(
+        name="editor_allow",
+        parse=_words,
+        kind="list",
+        help="Non-public addresses at which editors may run, written as in WOPI_CALLBACK_ALLOW.",
+        example="collabora.internal",
+        default="",
+        services=_HTTP,
+    ),
+    Setting(
+        name="spool_dir",
+        parse=Path,
+        kind="path",
+        help="Where bodies wait until they are whole; on the storage's disk it saves a copy.",
+        example="/var/spool/genro-wopi",
+        default="/tmp",  # noqa: S108 - files in it are created with mkstemp
+        services=_G | _W,
+    ),
+    Setting(
+        name="spool_bytes_max",
+        parse=_number(1, 2**50),
+        kind="bytes",
+        help="How much disk the spool may use.",
+        example="10737418240",
+        default="10737418240",
+        services=_G | _W,
+    ),
+    Setting(
+        name="file_bytes_max",
+        parse=_number(1, 5 * 2**30),
+        kind="bytes",
+        help="The largest file that is accepted.",
+        example="2147483648",
+        default="2147483648",
+        services=_G | _W,
+    ),
+    Setting(
+        name="event_partitions",
+        parse=_number(1, PARTITIONS_MAX),
+        kind="number",
+        help="Partitions of files and their events; the same in all processes.",
+        example="16",
+        default="16",
+    ),
+    Setting(
+        name="lock_ttl_seconds",
+        parse=_number(1, 86_400),
+        kind="seconds",
+        help="Life of a lock without a refresh; the WOPI reference says 30 minutes.",
+        example="1800",
+        default="1800",
+        services=_W,
+    ),
+    Setting(
+        name="drain_seconds",
+        parse=_number(0, 3600),
+        kind="seconds",
+        help="How long a stopping process finishes what is in flight.",
+        example="60",
+        default="60",
+    ),
+    Setting(
+        name="callback_retry_seconds",
+        parse=_seconds,
+        kind="list of seconds",
+        help="Delays before a callback is tried again; after the last one it is a dead letter.",
+        example="5,30,120",
+        default="5,30,120,600,1800,7200,21600,43200,86400,86400",
+        services=_C,
+    ),
+    Setting(
+        name="log_format",
+        parse=_one_of("json", "console"),
+        kind="json | console",
+        help="How log lines are written.",
+        example="json",
+        default="json",
+    ),
+    Setting(
+        name="log_level",
+        parse=_one_of("debug", "info", "warning", "error"),
+        kind="debug | info | warning | error",
+        help="The least important lines that are written.",
+        example="info",
+        default="info",
+    ),
+)
+
+
+def load_settings(environment: Mapping[str, str], service: Service) -> Settings:
+    """Read the settings of one process.
+
+    Raises:
+        ConfigurationError: required ones are missing or some cannot be read; all of them at once.
+    """
+    values: dict[str, Any] = {"service": service}
+    problems: list[str] = []
+    for setting in SETTINGS:
+        is_used = service in setting.services
+        try:
+            text = _text(environment, setting) if is_used else None
+            if text is None and is_used and setting.default is None:
+                problems.append(_problem(setting, "is not set"))
+            values[setting.name] = _value(setting, text)
+        except (ValueError, OSError) as error:
+            problems.append(_problem(setting, f"cannot be used: {error}"))
+    if problems:
+        raise ConfigurationError(problems)
+    if not values["src_url"]:
+        values["src_url"] = values["public_url"]
+    return Settings(**values)
+
+
+def _text(environment: Mapping[str, str], setting: Setting) -> str | None:
+    file = environment.get(f"{setting.variable}_FILE")
+    if file:
+        return Path(file).read_text("utf-8").strip()
+    return environment.get(setting.variable) or None
+
+
+def _value(setting: Setting, text: str | None) -> object:
+    if text is not None:
+        return setting.parse(text)
+    if setting.default is not None:
+        return setting.parse(setting.default)
+    return _UNUSED.get(setting.name, "")
+
+
+_UNUSED: Final[dict[str, object]] = {
+    "admin_token": Secret(""),
+    "internal_token": Secret(""),
+    "signing_keys": (),
+    "verify_keys": (),
+}
+"""What a process sees of settings that are not its own."""
+
+
+def _problem(setting: Setting, what: str) -> str:
+    return f"{setting.variable} {what}. Example: {setting.variable}={setting.example}"

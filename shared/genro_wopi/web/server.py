@@ -1,0 +1,78 @@
+"""Serves an ASGI application until it is told to stop, then finishes what is in flight."""
+
+import asyncio
+import socket
+from contextlib import closing
+from typing import Any, Final
+
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from genro_wopi.runtime.lifecycle import StartError
+from genro_wopi.runtime.logs import get_logger
+from genro_wopi.runtime.settings import Settings
+
+UNREADY_S: Final = 0.2
+"""Between "not ready" and closing the door, so that a probe can see it."""
+
+
+class Readiness:
+    """Whether the process may get requests, and how many are in flight."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        self.in_flight = 0
+
+
+async def serve(
+    app: Any,  # noqa: ANN401 - an ASGI application
+    settings: Settings,
+    readiness: Readiness,
+    stopping: asyncio.Event,
+) -> None:
+    """Serve until `stopping`, then drain for at most `drain_seconds`.
+
+    Raises:
+        StartError: the port is in use.
+    """
+    _require_free(settings.host, settings.port)
+    server = Server(
+        app,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        websockets=False,
+        log_enabled=False,
+        backlog=1024,
+    )
+    log = get_logger()
+    serving = asyncio.ensure_future(server.serve())
+    log.info("service_ready", address=f"http://{settings.host}:{settings.port}")
+    stopped = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        stopped.cancel()
+        await serving
+        raise StartError("the server ended by itself")
+    readiness.draining = True
+    await asyncio.sleep(UNREADY_S)
+    await _drain(readiness, settings.drain_seconds)
+    server.stop()
+    await asyncio.wait((serving,), timeout=2.0)
+    log.info("service_stopped", in_flight=readiness.in_flight)
+
+
+async def _drain(readiness: Readiness, seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + seconds
+    while readiness.in_flight and loop.time() < end_s:  # noqa: ASYNC110 - a counter, not an event
+        await asyncio.sleep(0.05)
+
+
+def _require_free(host: str, port: int) -> None:
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StartError(f"port {port} of {host} cannot be used: {error.strerror}") from error
