@@ -1,5 +1,6 @@
 """How an application talks to its WOPI host: five calls of the management API."""
 
+import asyncio
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,6 +93,16 @@ async def register(url: str, admin_token: str, files_dir: Path) -> tuple[str, st
             ("/api/editors", editor),
         ):
             (await http.post(path, json=body)).raise_for_status()
+        await _until_available(http)
         key = await http.post(f"/api/tenants/{TENANT}/api-keys", json={"note": "demo application"})
         secret = await http.post(f"/api/tenants/{TENANT}/webhook-secret")
         return key.json()["api_key"], secret.json()["webhook_secret"]
+
+
+async def _until_available(http: httpx.AsyncClient) -> None:
+    """Wait for the dev editor, which starts beside this application."""
+    for _ in range(100):
+        answer = await http.post("/api/editors/dev-editor/refresh")
+        if answer.json()["is_available"]:
+            return
+        await asyncio.sleep(0.2)

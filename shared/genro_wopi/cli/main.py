@@ -83,3 +83,7 @@ def keys() -> None:
 def main() -> None:
     """Run the command line."""
     sys.exit(app())
+
+
+if __name__ == "__main__":
+    main()

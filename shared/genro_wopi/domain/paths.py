@@ -48,6 +48,8 @@ def parse_folder(value: str, *, field: str = "path") -> StoragePath:
 def _problem(path: str) -> str | None:
     if path.startswith("/"):
         return "use a path relative to the storage, without a leading '/'"
+    if any(unicodedata.category(c) == "Cs" for c in path):
+        return "use well-formed Unicode"
     if len(path.encode()) > PATH_SIZE_BYTES_MAX:
         return f"use at most {PATH_SIZE_BYTES_MAX} bytes"
     if not path:
@@ -67,7 +69,7 @@ def segment_problem(segment: str) -> str | None:
         return f"'{RESERVED_SEGMENT}' is where the host keeps versions; choose another name"
     if "\\" in segment:
         return "use '/' between segments, not '\\'"
-    if any(unicodedata.category(c) in {"Cc", "Cs"} for c in segment):
+    if any(unicodedata.category(c) == "Cc" for c in segment):
         return "leave out control characters"
     if len(segment.encode()) > SEGMENT_SIZE_BYTES_MAX:
         return f"use at most {SEGMENT_SIZE_BYTES_MAX} bytes for one name"

@@ -44,14 +44,16 @@ class History:
 
     def latest(self) -> CommitRecord | None:
         """Return the newest record; reads the folder once, then only looks for the next number."""
-        if self._latest is None:
+        latest = self._latest
+        if latest is None:
             numbers = self._numbers()
             if not numbers:
                 return None
-            self._latest = self._read(max(numbers))
-        while self._record(self._latest.number + 1).exists():
-            self._latest = self._read(self._latest.number + 1)
-        return self._latest
+            latest = self._read(max(numbers))
+        while self._record(latest.number + 1).exists():
+            latest = self._read(latest.number + 1)
+        self._latest = latest
+        return latest
 
     def prepare(self) -> None:
         """Make sure that the folder is there."""

@@ -247,16 +247,29 @@ class LocalNode:
             yield chunk
 
     def _stat(self) -> Head:
+        return _head(*self._look())
+
+    def _look(self) -> tuple[os.stat_result, CommitRecord | None]:
+        """Return the visible file with the newest record, finishing what was left undone.
+
+        A writer moves its bytes into place after its commit point. Seen in between, the file still
+        is what the record replaced: it is put in place, or looked at again if that just happened.
+        """
         history = self._storage.history(self._path)
-        record = history.latest()
-        with self._storage.folder(self._parents) as folder:
-            status = self._visible(folder)
-            if record is not None and self._is_undone(history, record, status):
-                self._put_in_place(history, record, folder)
+        for _ in range(_OPEN_ATTEMPTS):
+            record = history.latest()
+            with self._storage.folder(self._parents) as folder:
                 status = self._visible(folder)
-        if status is None:
-            raise FileNotFoundError(errno.ENOENT, "no such file", self._path)
-        return _head(status, record)
+                if record is not None and record.replaced == _fingerprint(status):
+                    if history.data(record.evidence.save_id).exists():
+                        self._put_in_place(history, record, folder)
+                    status_now = self._visible(folder)
+                    if _fingerprint(status_now) != _fingerprint(status):
+                        continue
+            if status is None:
+                raise FileNotFoundError(errno.ENOENT, "no such file", self._path)
+            return status, record
+        raise OSError(errno.EBUSY, "the file changes faster than it can be looked at")
 
     def _open(self) -> tuple[int, Head]:
         for _ in range(_OPEN_ATTEMPTS):
@@ -303,13 +316,6 @@ class LocalNode:
         if not stat_module.S_ISREG(status.st_mode):
             raise FileNotFoundError(errno.ENOENT, "not a regular file", self._path)
         return status
-
-    def _is_undone(
-        self, history: History, record: CommitRecord, status: os.stat_result | None
-    ) -> bool:
-        """Tell whether a committed version was not moved into place (its writer was killed)."""
-        found = _fingerprint(status) if status else ""
-        return found == record.replaced and history.data(record.evidence.save_id).exists()
 
     def _put_in_place(self, history: History, record: CommitRecord, folder: int) -> None:
         """Keep what is replaced and move the new bytes over it. Anybody may repeat it."""

@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any, Final, cast
-from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
@@ -183,7 +182,7 @@ class S3Node:
             await self._storage.client.copy_object(
                 Bucket=bucket,
                 Key=target,
-                CopySource=f"{bucket}/{quote(key)}",
+                CopySource={"Bucket": bucket, "Key": key},
                 CopySourceIfMatch=head.fingerprint,
             )
         except FAULTS as error:

@@ -1,0 +1,119 @@
+"""The main job in a browser: open, type, save, see the callback; open twice; conflict."""
+
+import re
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import FrameLocator, Page, expect
+
+from tests.support.cluster import ADMIN_TOKEN, Cluster
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+STORED = "/api/storages/documents/files/content"
+
+
+def open_document(page: Page, name: str, button: str = "Open", frame: int = 0) -> FrameLocator:
+    row = page.locator(f'li[data-path="{name}"]')
+    row.get_by_role("button", name=button, exact=True).click()
+    launch = page.frame_locator(f"#stage iframe >> nth={frame}")
+    editor = launch.frame_locator("iframe[name=editor]")
+    expect(editor.locator("#name")).to_have_text(name, timeout=15_000)
+    return editor
+
+
+def stored(demo: Cluster, name: str) -> str:
+    query = {"tenant_id": "demo", "path": name}
+    headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+    return httpx.get(f"{demo.url}{STORED}", params=query, headers=headers).text
+
+
+def test_open_type_save_and_see_the_callback(page: Page, demo: Cluster, tmp_path: Path) -> None:
+    editor = open_document(page, "notes.txt")
+    editor.locator("#text").fill("Typed in a browser.")
+    expect(editor.locator("#state")).to_have_text("Modified")
+    editor.locator("#save").click()
+    expect(editor.locator("#state")).to_have_text("Saved", timeout=15_000)
+    expect(page.locator("#callbacks b").filter(has_text="document_saved").first).to_be_visible()
+    page.screenshot(path=tmp_path / "saved.png")
+    editor.locator("#close").click()
+    expect(page.locator("#callbacks b").filter(has_text="lock_released").first).to_be_visible()
+    assert stored(demo, "notes.txt") == "Typed in a browser."
+
+
+def test_what_was_typed_is_saved_by_itself(page: Page, demo: Cluster) -> None:
+    editor = open_document(page, "prices.csv")
+    editor.locator("#text").fill("item,price\nchair,99\n")
+    expect(editor.locator("#state")).to_have_text("Saved", timeout=15_000)
+    assert stored(demo, "prices.csv") == "item,price\nchair,99\n"
+    editor.locator("#close").click()
+
+
+def test_the_second_editor_is_read_only_and_says_who_edits(page: Page) -> None:
+    first = open_document(page, "welcome.md")
+    second = open_document(page, "welcome.md", "Beside", frame=1)
+    expect(second.locator("#state")).to_have_text("Read-only")
+    expect(second.locator("#notice")).to_contain_text("Anna Bianchi is editing")
+    first.locator("#close").click()
+
+
+def test_a_change_outside_is_a_conflict_that_the_person_decides(page: Page, demo: Cluster) -> None:
+    editor = open_document(page, "notes.txt")
+    page.locator('li[data-path="notes.txt"]').get_by_role("button", name="±").click()
+    page.wait_for_timeout(300)
+    editor.locator("#text").fill("My own words.")
+    editor.locator("#save").click()
+    expect(editor.locator("#conflict")).to_be_visible(timeout=15_000)
+    expect(page.locator("#callbacks b").filter(has_text="save_rescued").first).to_be_visible()
+    assert "Changed outside" in stored(demo, "notes.txt")
+    editor.locator("#overwrite").click()
+    expect(editor.locator("#state")).to_have_text("Saved", timeout=15_000)
+    assert stored(demo, "notes.txt") == "My own words."
+    editor.locator("#close").click()
+
+
+def test_an_office_document_is_shown_and_not_changed(page: Page) -> None:
+    editor = open_document(page, "offer.docx")
+    expect(editor.locator("#text")).to_have_value(re.compile(".*forty chairs.*", re.DOTALL))
+    expect(editor.locator("#save")).to_be_disabled()
+
+
+def test_a_viewer_cannot_type(page: Page) -> None:
+    editor = open_document(page, "welcome.md", "View")
+    expect(editor.locator("#state")).to_have_text("Read-only")
+    assert editor.locator("#text").get_attribute("readonly") is not None
+
+
+KILLED = ("wopi_service", "gateway", "session_service", "callback_worker", "redis-server")
+
+
+def test_any_process_can_be_killed_while_somebody_types(page: Page, demo: Cluster) -> None:
+    """Nothing that was shown as saved is ever missing, and the editor recovers by itself."""
+    editor = open_document(page, "notes.txt")
+    names = [n for n in KILLED if any(n in found for found in demo.pids())]
+    for number, name in enumerate(names):
+        threading.Timer(0.2, demo.kill, (name,)).start()
+        text = f"Line {number}, typed while {name} is killed."
+        editor.locator("#text").fill(text)
+        editor.locator("#save").click()
+        expect(editor.locator("#state")).to_have_text("Saved", timeout=45_000)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                assert stored(demo, "notes.txt") == text
+                break
+            except (httpx.HTTPError, AssertionError):
+                assert time.monotonic() < deadline, (name, stored(demo, "notes.txt"))
+                time.sleep(0.3)
+    editor.locator("#close").click()
+    wait_until_ready(demo)
+
+
+def wait_until_ready(demo: Cluster) -> None:
+    deadline = time.monotonic() + 30
+    while httpx.get(f"{demo.url}/health/ready").status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -1,0 +1,91 @@
+"""Real infrastructure: Redis or Valkey, an S3 server, the cluster."""
+
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from genro_wopi.adapters.redis import keys
+from genro_wopi.adapters.redis.client import RedisClient, connect, text
+from tests.support.servers import (
+    has_docker,
+    redis_binaries,
+    redis_container,
+    redis_process,
+    s3_process,
+)
+
+settings.register_profile("default", deadline=None, max_examples=40)
+settings.load_profile("default")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    if has_docker():
+        with redis_container() as url:
+            yield url
+        return
+    binary = next(iter(redis_binaries().values()))
+    with redis_process(binary, tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=sorted(redis_binaries()))
+def each_redis_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[str]:
+    binary = redis_binaries()[request.param]
+    with redis_process(binary, tmp_path_factory.mktemp(request.param)) as url:
+        yield url
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncGenerator[RedisClient]:
+    async with clean_redis(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+async def each_redis(each_redis_url: str) -> AsyncGenerator[RedisClient]:
+    async with clean_redis(each_redis_url) as client:
+        yield client
+
+
+class clean_redis:  # noqa: N801 - used as a context manager
+    """A client on an empty Redis; what is left afterwards must expire or be listed as permanent."""
+
+    def __init__(self, url: str) -> None:
+        self._context = connect(url)
+
+    async def __aenter__(self) -> RedisClient:
+        self._client = await self._context.__aenter__()
+        await self._client.call("FLUSHALL")
+        return self._client
+
+    async def __aexit__(self, *exception: object) -> None:
+        immortal = [
+            name
+            for name in map(text, await self._client.call("KEYS", "*"))
+            if await self._client.call("PTTL", name) == -1 and not keys.PERMANENT.fullmatch(name)
+        ]
+        await self._context.__aexit__(None, None, None)
+        assert not immortal, f"keys that never expire: {immortal}"
+
+
+@pytest.fixture(scope="session")
+def s3_url() -> Generator[str]:
+    with s3_process() as url:
+        yield url
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "root"
+    folder.mkdir()
+    return folder

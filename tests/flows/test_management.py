@@ -1,0 +1,194 @@
+"""The management API: bad input, tenants among themselves, callbacks that fail at first."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.flows.conftest import Tenant
+from tests.support.cluster import Cluster
+
+pytestmark = pytest.mark.flow
+
+SESSION = {
+    "storage_name": "docs",
+    "file_path": "a.txt",
+    "permissions": ["view"],
+    "account": "sales",
+}
+
+
+@pytest.fixture
+def acme(make_tenant: Callable[[str], Tenant]) -> Tenant:
+    tenant = make_tenant("local")
+    tenant.upload("a.txt", b"hello")
+    return tenant
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"storage_name": "nowhere"}, 404),
+        ({"file_path": "missing.txt"}, 404),
+        ({"file_path": "../a.txt"}, 422),
+        ({"file_path": "/etc/passwd"}, 422),
+        ({"file_path": "a\\b"}, 422),
+        ({"permissions": ["view", "fly"]}, 422),
+        ({"permissions": []}, 422),
+        ({"account": ""}, 422),
+        ({"account": None}, 422),
+        ({"ttl_seconds": -1}, 422),
+        ({"options": {"watermark": "x"}}, 422),
+        ({"editor": "unknown"}, 422),
+        ({"colour": "red"}, 422),
+    ],
+    ids=str,
+)
+def test_a_bad_session_is_refused_with_a_reason(
+    acme: Tenant, change: dict[str, Any], status: int
+) -> None:
+    answer = acme.http.post("/api/sessions/create", json={**SESSION, **change})
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert answer.json()["detail"]
+
+
+def test_all_wrong_fields_are_named_at_once(acme: Tenant) -> None:
+    answer = acme.http.post("/api/sessions/create", json={"ttl_seconds": "x", "colour": 1})
+    named = {error["field"] for error in answer.json()["errors"]}
+    required = {"storage_name", "file_path", "permissions", "account"}
+    assert named == required | {"ttl_seconds", "colour"}
+
+
+def test_a_body_that_is_no_json_is_a_bad_request(acme: Tenant) -> None:
+    answer = acme.http.post("/api/sessions/create", content=b"{not json")
+    assert answer.status_code == 400
+
+
+def test_without_a_token_nothing_is_shown(cluster: Cluster) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"X-API-Token": "gwk_t0.a.b"}):
+        answer = httpx.get(f"{cluster.url}/api/tenants", headers=headers)
+        assert answer.status_code == 401
+
+
+def test_a_wrong_token_with_a_tenant_is_still_wrong(cluster: Cluster) -> None:
+    answer = httpx.get(
+        f"{cluster.url}/api/storages?tenant_id=t0", headers={"Authorization": "Bearer x"}
+    )
+    assert answer.status_code == 401
+
+
+def test_a_tenants_key_is_no_admin_token(acme: Tenant) -> None:
+    assert acme.http.get("/api/tenants").status_code == 403
+
+
+def test_a_tenant_reaches_nothing_of_another(
+    acme: Tenant, make_tenant: Callable[[str], Tenant]
+) -> None:
+    other = make_tenant("local")
+    session = acme.open()
+    named = {"tenant_id": acme.tenant_id}
+    calls = [
+        other.http.get(f"/api/tenants/{acme.tenant_id}"),
+        other.http.get("/api/storages", params=named),
+        other.http.get("/api/storages/docs/files/content", params={"path": "a.txt", **named}),
+        other.http.get(f"/api/sessions/{session.session_id}"),
+        other.http.get("/api/sessions", params=named),
+        other.http.post(f"/api/sessions/{session.session_id}/revoke"),
+        other.http.post("/api/sessions/create", json={**SESSION, **named}),
+        other.http.get("/api/storages/docs/files/content", params={"path": "a.txt"}),
+    ]
+    assert [c.status_code for c in calls] == [404] * len(calls)
+    assert session.call("GET").status_code == 200
+
+
+def test_a_suspended_tenant_gets_nothing(acme: Tenant, cluster: Cluster) -> None:
+    with cluster.admin() as admin:
+        admin.patch(f"/api/tenants/{acme.tenant_id}", json={"active": False})
+    assert acme.http.post("/api/sessions/create", json=SESSION).status_code == 401
+
+
+def test_a_disabled_tenant_cannot_edit(acme: Tenant, cluster: Cluster) -> None:
+    with cluster.admin() as admin:
+        admin.patch(f"/api/tenants/{acme.tenant_id}", json={"wopi_mode": "disabled"})
+    assert acme.http.post("/api/sessions/create", json=SESSION).status_code == 403
+
+
+def test_a_folder_outside_the_roots_is_no_storage(acme: Tenant) -> None:
+    for base_path in ("/", "/etc", "relative", "/tmp/../etc"):
+        storage = {"name": "bad", "protocol": "local", "config": {"base_path": base_path}}
+        assert acme.http.post("/api/storages", json=storage).status_code == 422
+
+
+def test_secrets_are_never_shown_again(make_tenant: Callable[[str], Tenant]) -> None:
+    tenant = make_tenant("s3")
+    shown = tenant.http.get("/api/storages/docs").text
+    assert "secretsecret" not in shown
+    assert "enc:v1" not in shown
+
+
+def test_a_file_is_created_from_a_template_once(acme: Tenant) -> None:
+    new = {"path": "letters/offer.docx"}
+    first = acme.http.post("/api/storages/docs/files", json=new)
+    second = acme.http.post("/api/storages/docs/files", json=new)
+    assert (first.status_code, second.status_code) == (201, 409)
+    assert acme.download("letters/offer.docx")[:2] == b"PK"
+
+
+def test_an_upload_can_be_conditional(acme: Tenant) -> None:
+    version = acme.upload("b.txt", b"one").json()["version"]
+    assert acme.upload("b.txt", b"x", **{"If-None-Match": "*"}).status_code == 412
+    assert acme.upload("b.txt", b"two", **{"If-Match": f'"{version}"'}).status_code == 200
+    assert acme.upload("b.txt", b"three", **{"If-Match": f'"{version}"'}).status_code == 412
+    assert acme.download("b.txt") == b"two"
+
+
+def test_sessions_are_listed_without_tokens(acme: Tenant) -> None:
+    session = acme.open()
+    answer = acme.http.get("/api/sessions", params={"state": "active", "file_path": "a.txt"})
+    assert [s["session_id"] for s in answer.json()["items"]] == [session.session_id]
+    assert session.token not in answer.text
+
+
+def test_the_launch_page_is_gone_with_the_session(acme: Tenant) -> None:
+    session = acme.open()
+    launch_url = session.session["launch_url"]
+    assert httpx.get(launch_url).status_code == 503
+    acme.http.post(f"/api/sessions/{session.session_id}/revoke")
+    assert httpx.get(launch_url).status_code == 404
+
+
+def test_a_callback_that_fails_is_sent_again_in_order(acme: Tenant) -> None:
+    acme.application.refuse_next = 2
+    session = acme.open()
+    session.get()
+    acme.application.wait_for(session.session_id, "document_opened")
+    events = [e for e in acme.application.events if e["session_id"] == session.session_id]
+    assert [(e["event"], e["sequence"]) for e in events] == [
+        ("session_created", 1),
+        ("document_opened", 2),
+    ]
+
+
+def test_the_old_addresses_answer(acme: Tenant) -> None:
+    created = acme.http.post("/sessions/create", json=SESSION)
+    assert created.status_code == 201
+    listed = acme.http.get("/sessions/list")
+    assert created.json()["session_id"] in listed.text
+
+
+def test_the_api_describes_itself(cluster: Cluster) -> None:
+    document = httpx.get(f"{cluster.url}/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    assert "/api/sessions/create" in document["paths"]
+    assert httpx.get(f"{cluster.url}/docs").status_code == 200
+
+
+def test_no_secret_reaches_the_log(acme: Tenant, cluster: Cluster) -> None:
+    session = acme.open()
+    session.get()
+    session.override("LOCK", "secret-lock")
+    log = cluster.log.read_text()
+    assert session.token not in log
+    assert acme.http.headers["Authorization"].removeprefix("Bearer ") not in log

@@ -1,0 +1,197 @@
+"""What every back end promises; a new one is one more entry in `BACKENDS`."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genro_wopi.adapters.storage.local import LocalStorage
+from genro_wopi.adapters.storage.s3 import S3Storage
+from genro_wopi.adapters.storage.s3_client import S3Settings
+from genro_wopi.domain.errors import NotFoundError
+from genro_wopi.domain.files import Evidence, Head
+from genro_wopi.domain.identifiers import Version
+from genro_wopi.domain.memory_body import MemoryBody
+from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.secrets import Secret
+from genro_wopi.domain.storages import HeadChangedError, StorageBackend, StorageNode
+
+WRITERS = 32
+
+
+@pytest.fixture(params=["local", "s3"])
+async def storage(request: pytest.FixtureRequest, root: Path) -> AsyncGenerator[StorageBackend]:
+    if request.param == "local":
+        backend: StorageBackend = LocalStorage(root)
+    else:
+        backend = await moto_storage(request.getfixturevalue("s3_url"))
+    yield backend
+    await backend.aclose()
+
+
+async def moto_storage(url: str) -> S3Storage:
+    settings = S3Settings(
+        bucket=f"b-{uuid.uuid4().hex}",
+        prefix="files/",
+        endpoint_url=url,
+        region="us-east-1",
+        path_style=True,
+        access_key_id="AKIATEST",
+        secret_access_key=Secret("secretsecret"),
+    )
+    backend = await S3Storage.connect(settings, None)
+    create: Any = getattr(backend.client, "create_bucket")  # noqa: B009 - not part of the port
+    await create(Bucket=settings.bucket)
+    return backend
+
+
+def evidence(number: int = 1, save_id: str = "") -> Evidence:
+    return Evidence(
+        save_id=save_id or uuid.uuid4().hex,
+        session="s",
+        epoch=1,
+        attempt=number,
+        base="",
+        sequence=number,
+        version=Version(f"{number}.v"),
+        last_modified_us=1_000_000 * number,
+        sha256="00",
+    )
+
+
+def node_of(storage: StorageBackend, path: str = "dir/a.txt") -> StorageNode:
+    return storage.node(StoragePath(path))
+
+
+async def write(node: StorageNode, content: bytes, expected: Head | None, number: int = 1) -> Head:
+    return await node.write_if(MemoryBody(content), evidence(number), expected)
+
+
+async def read(node: StorageNode, first: int = 0, last: int | None = None) -> bytes:
+    async with node.open_read(first=first, last=last) as opened:
+        return b"".join([chunk async for chunk in opened.chunks])
+
+
+async def test_a_missing_file_has_no_head(storage: StorageBackend) -> None:
+    assert await node_of(storage).stat() is None
+
+
+async def test_a_missing_file_cannot_be_opened(storage: StorageBackend) -> None:
+    with pytest.raises(NotFoundError):
+        await read(node_of(storage))
+
+
+async def test_bytes_and_evidence_come_back_together(storage: StorageBackend) -> None:
+    node, proof = node_of(storage), evidence(3)
+    written = await node.write_if(MemoryBody(b"hello"), proof, None)
+    head = await node.stat()
+    assert head is not None
+    assert (head.evidence, head.size_bytes, head.fingerprint) == (proof, 5, written.fingerprint)
+    assert await read(node) == b"hello"
+
+
+async def test_a_range_is_read_exactly(storage: StorageBackend) -> None:
+    node = node_of(storage)
+    await write(node, b"0123456789", None)
+    assert await read(node, 2, 4) == b"234"
+    assert await read(node, 7) == b"789"
+
+
+async def test_a_range_still_says_the_whole_size(storage: StorageBackend) -> None:
+    node = node_of(storage)
+    await write(node, b"0123456789", None)
+    async with node.open_read(first=2, last=4) as opened:
+        assert opened.head.size_bytes == 10
+        assert [chunk async for chunk in opened.chunks] == [b"234"]
+
+
+async def test_a_file_that_exists_is_not_created_again(storage: StorageBackend) -> None:
+    node = node_of(storage)
+    await write(node, b"one", None)
+    with pytest.raises(HeadChangedError):
+        await write(node, b"two", None)
+    assert await read(node) == b"one"
+
+
+async def test_a_stale_head_is_not_replaced(storage: StorageBackend) -> None:
+    node = node_of(storage)
+    first = await write(node, b"one", None)
+    await write(node, b"two", first, 2)
+    with pytest.raises(HeadChangedError):
+        await write(node, b"three", first, 3)
+    assert await read(node) == b"two"
+
+
+async def test_a_missing_file_is_not_replaced(storage: StorageBackend) -> None:
+    gone = Head(fingerprint='"0123"', size_bytes=1, modified_us=1, evidence=None)
+    with pytest.raises(HeadChangedError):
+        await write(node_of(storage), b"x", gone)
+    assert await node_of(storage).stat() is None
+
+
+async def test_of_many_writers_one_wins_and_its_bytes_stay(storage: StorageBackend) -> None:
+    node = node_of(storage)
+    base = await write(node, b"base", None)
+    bodies = [f"writer {n}".encode() for n in range(WRITERS)]
+    results = await asyncio.gather(
+        *(write(node_of(storage), body, base, 2) for body in bodies), return_exceptions=True
+    )
+    winners = [b for b, r in zip(bodies, results, strict=True) if isinstance(r, Head)]
+    assert len(winners) == 1
+    assert await read(node) == winners[0]
+
+
+async def test_a_reader_keeps_what_it_opened_while_others_write(storage: StorageBackend) -> None:
+    node = node_of(storage)
+    first = await write(node, b"old" * 100_000, None)
+    async with node.open_read() as opened:
+        await write(node, b"new", first, 2)
+        content = b"".join([chunk async for chunk in opened.chunks])
+    assert content == b"old" * 100_000
+
+
+async def test_an_empty_file_can_be_kept_and_replaced(storage: StorageBackend) -> None:
+    node = node_of(storage)
+    empty = await write(node, b"", None)
+    await node.keep(empty)
+    await write(node, b"x", empty, 2)
+    assert await read(node) == b"x"
+
+
+async def test_a_folder_is_listed_by_name_without_the_hosts_own(storage: StorageBackend) -> None:
+    for name in ("b.txt", "a.txt", "sub/c.txt"):
+        await write(node_of(storage, name), b"x", None)
+    entries = await storage.list_folder(StoragePath(""), limit=10)
+    assert [(e.name, e.is_folder) for e in entries] == [
+        ("a.txt", False),
+        ("b.txt", False),
+        ("sub", True),
+    ]
+
+
+async def test_a_missing_folder_is_not_listed(storage: StorageBackend) -> None:
+    with pytest.raises(NotFoundError):
+        await storage.list_folder(StoragePath("nowhere"), limit=10)
+
+
+async def test_a_rescued_body_can_be_read_again(storage: StorageBackend) -> None:
+    node = node_of(storage)
+    await node.rescue(MemoryBody(b"typed in vain"), "rescue1")
+    async with node.open_rescued("rescue1") as chunks:
+        assert b"".join([chunk async for chunk in chunks]) == b"typed in vain"
+
+
+async def test_the_probe_finds_atomic_writes(storage: StorageBackend) -> None:
+    report = await storage.probe()
+    assert report.storage_class == "A", report.findings
+    assert await storage.list_folder(StoragePath(""), limit=10) == []
+
+
+async def test_names_of_other_scripts_are_kept(storage: StorageBackend) -> None:
+    node = node_of(storage, "über/größe 100%+&'.txt")
+    first = await write(node, b"x", None)
+    await node.keep(first)
+    assert await read(node) == b"x"

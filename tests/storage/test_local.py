@@ -1,0 +1,117 @@
+"""What a folder promises beyond the contract: containment, history, recovery after a kill."""
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from genro_wopi.adapters.storage.history import CommitRecord
+from genro_wopi.adapters.storage.local import LocalStorage
+from genro_wopi.domain.errors import NotFoundError
+from genro_wopi.domain.memory_body import MemoryBody
+from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.storages import StorageFaultError
+from tests.storage.test_conformance import evidence, node_of, read, write
+
+
+@pytest.fixture
+def storage(root: Path) -> LocalStorage:
+    return LocalStorage(root)
+
+
+async def test_a_link_out_of_the_folder_is_not_followed(storage: LocalStorage) -> None:
+    outside = storage.root.parent / "outside"
+    outside.mkdir()
+    (outside / "secret.txt").write_text("secret")
+    (storage.root / "door").symlink_to(outside)
+    (storage.root / "file.txt").symlink_to(outside / "secret.txt")
+    assert await node_of(storage, "door/secret.txt").stat() is None
+    assert await node_of(storage, "file.txt").stat() is None
+    with pytest.raises((NotFoundError, StorageFaultError)):
+        await read(node_of(storage, "file.txt"))
+
+
+async def test_links_are_not_listed(storage: LocalStorage) -> None:
+    (storage.root / "link").symlink_to("/etc")
+    assert await storage.list_folder(StoragePath(""), limit=10) == []
+
+
+async def test_a_foreign_change_has_no_evidence(storage: LocalStorage) -> None:
+    node = node_of(storage)
+    await write(node, b"ours", None)
+    (storage.root / "dir" / "a.txt").write_bytes(b"theirs")
+    head = await node.stat()
+    assert head is not None
+    assert head.evidence is None
+
+
+async def test_what_was_replaced_is_kept_even_if_others_wrote_it(storage: LocalStorage) -> None:
+    node = node_of(storage)
+    await write(node, b"ours", None)
+    (storage.root / "dir" / "a.txt").write_bytes(b"theirs")
+    await write(node, b"ours again", await node.stat(), 2)
+    kept = [p.read_bytes() for p in (storage.root / ".genro-wopi").rglob("*.before")]
+    assert kept == [b"theirs"]
+
+
+async def test_a_writer_in_place_does_not_change_the_history(storage: LocalStorage) -> None:
+    node = node_of(storage)
+    first = await write(node, b"one", None)
+    await write(node, b"two", first, 2)
+    with (storage.root / "dir" / "a.txt").open("r+b") as file:
+        file.write(b"XXX")
+    kept = [p.read_bytes() for p in (storage.root / ".genro-wopi").rglob("*.before")]
+    assert kept == [b"one"]
+
+
+async def test_a_commit_whose_writer_was_killed_is_completed_by_the_next_reader(
+    storage: LocalStorage,
+) -> None:
+    node = node_of(storage)
+    first = await write(node, b"one", None)
+    history = storage.history(StoragePath("dir/a.txt"))
+    proof = evidence(2)
+    history.data(proof.save_id).write_bytes(b"two")
+    status = history.data(proof.save_id).stat()
+    fingerprint = f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"
+    record = CommitRecord(
+        number=2, evidence=proof, fingerprint=fingerprint, replaced=first.fingerprint
+    )
+    assert history.commit(record)
+    fresh = LocalStorage(storage.root)
+    head = await node_of(fresh).stat()
+    assert head is not None
+    assert head.evidence == proof
+    assert await read(node_of(fresh)) == b"two"
+
+
+async def test_an_attempt_that_lost_leaves_nothing(storage: LocalStorage) -> None:
+    node = node_of(storage)
+    first = await write(node, b"one", None)
+    await write(node, b"two", first, 2)
+    names = {p.suffix for p in (storage.root / ".genro-wopi" / "history").rglob("*.*")}
+    assert names == {".json", ".before"}
+
+
+async def test_the_mode_of_a_replaced_file_stays(storage: LocalStorage) -> None:
+    path = storage.root / "a.txt"
+    path.write_bytes(b"one")
+    path.chmod(0o640)
+    node = node_of(storage, "a.txt")
+    await write(node, b"two", await node.stat())
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+async def test_a_spool_on_the_same_disk_is_linked_not_copied(storage: LocalStorage) -> None:
+    spooled = storage.root.parent / "spooled"
+    spooled.write_bytes(b"spooled")
+    body = MemoryBody(b"spooled")
+    body.path = spooled  # type: ignore[assignment]
+    await node_of(storage, "a.txt").write_if(body, evidence(), None)
+    assert os.path.samefile(spooled, storage.root / "a.txt")  # noqa: PTH121 - the same inode
+
+
+def test_a_record_is_readable_by_people() -> None:
+    record = CommitRecord(number=1, evidence=evidence(), fingerprint="f", replaced="")
+    assert b'"save_id"' in msgspec.json.encode(record)

@@ -1,0 +1,154 @@
+"""The local cluster as its users start it, and an application with its callbacks."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+from standardwebhooks.webhooks import Webhook
+
+from tests.support.servers import free_port
+
+ADMIN_TOKEN = "admin-token-of-the-tests"
+START_S = 60.0
+
+
+@dataclass
+class Cluster:
+    """A running cluster."""
+
+    url: str
+    data_dir: Path
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def admin(self) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+
+    def pids(self) -> dict[str, int]:
+        """Return the services' process ids by name, as they are now."""
+        found: dict[str, int] = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, ValueError):
+                continue
+            if parent == self.process.pid:
+                name = words[2].decode() if len(words) > 2 else words[0].decode()
+                found[f"{name}#{entry.name}"] = int(entry.name)
+        return found
+
+    def kill(self, name: str) -> None:
+        """End one process as a crash does."""
+        pid = next(pid for found, pid in self.pids().items() if name in found)
+        os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def running_cluster(
+    folder: Path, *options: str, environment: dict[str, str] | None = None
+) -> Generator[Cluster]:
+    port = free_port()
+    log = folder / "cluster.log"
+    variables = {**os.environ, "WOPI_ADMIN_TOKEN": ADMIN_TOKEN, **(environment or {})}
+    command = [sys.executable, "-m", "genro_wopi.cli.main", "dev", "--port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--data-dir", str(folder / "data"), *options],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=variables,
+        )
+    cluster = Cluster(f"http://127.0.0.1:{port}", folder / "data", process, log)
+    try:
+        _wait_until_open(cluster)
+        yield cluster
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+
+def _wait_until_open(cluster: Cluster) -> None:
+    deadline = time.monotonic() + START_S
+    while "  Open http" not in cluster.log.read_text():
+        assert cluster.process.poll() is None, cluster.log.read_text()
+        assert time.monotonic() < deadline, cluster.log.read_text()
+        time.sleep(0.1)
+
+
+@dataclass
+class Application:
+    """A tenant's application: receives callbacks and checks their signature."""
+
+    url: str
+    events: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    secrets: dict[str, str] = field(default_factory=dict[str, str])
+    """Webhook secret by tenant."""
+    refuse_next: int = 0
+    """How many deliveries are answered with 500 first."""
+
+    def names(self, session_id: str) -> list[str]:
+        return [e["event"] for e in self.events if e["session_id"] == session_id]
+
+    def wait_for(self, session_id: str, event: str, timeout_s: float = 20.0) -> dict[str, Any]:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            for found in list(self.events):
+                if found["session_id"] == session_id and found["event"] == event:
+                    return found
+            assert time.monotonic() < deadline, f"no {event}; got {self.names(session_id)}"
+            time.sleep(0.05)
+
+
+@contextmanager
+def running_application() -> Generator[Application]:
+    application = Application(url="")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status = 200
+            if application.refuse_next > 0:
+                application.refuse_next -= 1
+                status = 500
+            else:
+                event = json.loads(body)
+                secret = application.secrets[event["tenant_id"]]
+                Webhook(secret).verify(body, dict(self.headers.items()))
+                application.events.append(event)
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
+            del format, args
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    application.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield application
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
