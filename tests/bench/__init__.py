@@ -1,0 +1,1 @@
+"""``make bench``: this host beside a bare program that does the same work, in one run."""

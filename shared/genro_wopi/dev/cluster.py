@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import json
 import os
 import secrets
 import signal
@@ -88,13 +87,14 @@ async def run_cluster(plan: Plan, environment: Mapping[str, str]) -> None:
         DevError: it cannot start.
     """
     keys = _prepare(plan)
-    ports = _free_ports(plan.host, plan.replicas + 6)
+    ports = _free_ports(plan.host, 2 * plan.replicas + 9)
     _require_port(plan.host, plan.port)
     try:
         redis = choose_redis(environment, plan.data_dir, ports.pop())
     except FileNotFoundError as error:
         raise DevError(str(error)) from error
     processes, shared = _processes(plan, environment, keys, redis, ports)
+    (plan.data_dir / "redis-url").write_text(redis.url)
     print(f"Redis: {redis.where}", flush=True)  # noqa: T201 - for the person at the terminal
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -106,7 +106,7 @@ async def run_cluster(plan: Plan, environment: Mapping[str, str]) -> None:
             for process in processes:
                 supervisor.start(tasks, process)
             try:
-                await _announce(plan, supervisor, shared, stopping)
+                await _announce(plan, shared, stopping)
                 await stopping.wait()
             finally:
                 await supervisor.stop(last="redis")
@@ -116,7 +116,7 @@ async def run_cluster(plan: Plan, environment: Mapping[str, str]) -> None:
 
 
 async def _announce(
-    plan: Plan, supervisor: Supervisor, shared: Mapping[str, str], stopping: asyncio.Event
+    plan: Plan, shared: Mapping[str, str], stopping: asyncio.Event
 ) -> None:
     public_url = shared["WOPI_PUBLIC_URL"]
     async with httpx.AsyncClient(base_url=f"http://{plan.host}:{plan.port}") as client:
@@ -124,7 +124,6 @@ async def _announce(
             return
         if plan.demo:
             await _is_ready(client, "/demo/health", stopping)
-    (plan.data_dir / "pids.json").write_text(json.dumps(supervisor.pids()))
     token_file = plan.data_dir / "admin-token"
     header = f'-H "Authorization: Bearer $(cat {token_file})"'
     lines = [
@@ -217,7 +216,6 @@ def _processes(
     forced = {
         "WOPI_REDIS_URL": redis.url,
         "WOPI_HOST": plan.host,
-        "WOPI_METRICS_PORT": "0",
         "WOPI_ADMIN_TOKEN": keys.admin_token,
         "WOPI_SESSION_SERVICE_URL": f"http://{plan.host}:{session_port}",
         "WOPI_WOPI_SERVICE_URLS": ",".join(f"http://{plan.host}:{p}" for p in wopi_ports),
@@ -228,13 +226,13 @@ def _processes(
         shared["WOPI_GATEWAY_ROUTES"] = routes
     processes = [redis.process] if redis.process else []
     processes += [
-        _service("session-service", "session_service", shared, session_port),
+        _service("session-service", "session_service", shared, session_port, ports.pop()),
         *(
-            _service(f"wopi-service-{n + 1}", "wopi_service", shared, port)
+            _service(f"wopi-service-{n + 1}", "wopi_service", shared, port, ports.pop())
             for n, port in enumerate(wopi_ports)
         ),
-        _service("callback-worker", "callback_worker", shared, 0),
-        _service("gateway", "gateway", shared, plan.port),
+        _service("callback-worker", "callback_worker", shared, 0, ports.pop()),
+        _service("gateway", "gateway", shared, plan.port, ports.pop()),
     ]
     folder = demo_folder()
     if plan.demo and folder is not None:
@@ -252,8 +250,10 @@ def _processes(
     return processes, shared
 
 
-def _service(name: str, module: str, shared: Mapping[str, str], port: int) -> Process:
-    environment = dict(shared)
+def _service(
+    name: str, module: str, shared: Mapping[str, str], port: int, metrics_port: int
+) -> Process:
+    environment = {**shared, "WOPI_METRICS_PORT": str(metrics_port)}
     if port:
         environment["WOPI_PORT"] = str(port)
     command = (sys.executable, "-m", f"genro_wopi.{module}")

@@ -56,10 +56,6 @@ class Supervisor:
         colour = _COLOURS[len(self._keepers) % len(_COLOURS)]
         self._keepers.append(tasks.create_task(self._keep(process, colour)))
 
-    def pids(self) -> dict[str, int]:
-        """Return the process ids by name."""
-        return {name: process.pid for name, process in self._running.items()}
-
     async def stop(self, *, last: str = "") -> None:
         """End all processes; the one named `last` after the others."""
         self._stopping = True

@@ -1,0 +1,120 @@
+"""The floor: bare ASGI that runs the same script, the same stat, and encodes the same answer.
+
+No framework, no token, no routing, no metrics: what is left is what the work itself costs here.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvloop
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from genro_wopi.adapters.redis.client import RedisClient, connect
+from genro_wopi.adapters.redis.keys import FileKeys
+from genro_wopi.adapters.redis.rows import GRACE_US, KEPT_US
+from genro_wopi.adapters.redis.scripts import Script
+from genro_wopi.adapters.storage.local import LocalStorage
+from genro_wopi.domain.paths import StoragePath
+
+CHUNK_BYTES = 512 * 1024
+
+
+class Floor:
+    """One file, one session, no questions asked."""
+
+    def __init__(self, redis: RedisClient, settings: dict[str, Any]) -> None:
+        self._redis = redis
+        self._s = settings
+        self._keys = FileKeys(settings["file_id"], settings["partitions"])
+        self._storage = LocalStorage(Path(settings["root"]))
+        self._admit, self._lock = Script("admit"), Script("lock")
+        self._unlock = Script("unlock")
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"].endswith("/contents"):
+            await (self._get if scope["method"] == "GET" else self._put)(receive, send)
+        elif scope["method"] == "GET":
+            await self._check(send)
+        else:
+            await self._change_lock(scope, send)
+
+    async def _check(self, send: Any) -> None:
+        session, file_id, names = self._s["session_id"], self._s["file_id"], self._keys
+        await self._redis.run(
+            self._admit,
+            (names.session(session), names.file, names.lock, names.events),
+            (session, file_id, "check", GRACE_US, KEPT_US),
+        )
+        await self._storage.node(StoragePath(self._s["path"])).stat()
+        await _answer(send, msgspec.json.encode(self._s["info"]))
+
+    async def _change_lock(self, scope: Any, send: Any) -> None:
+        session, file_id, names = self._s["session_id"], self._s["file_id"], self._keys
+        headers = dict(scope["headers"])
+        every = (names.session(session), names.file, names.lock, names.released, names.events)
+        if headers[b"x-wopi-override"] == b"LOCK":
+            arguments = (session, file_id, "L", 1_800_000, 0, "Anna", 1, GRACE_US, KEPT_US)
+            await self._redis.run(self._lock, every, arguments)
+        else:
+            await self._redis.run(self._unlock, every, (file_id, "L", 60_000, "r", GRACE_US))
+        await _answer(send, b"")
+
+    async def _get(self, _receive: Any, send: Any) -> None:
+        file = Path(self._s["root"]) / self._s["path"]
+        descriptor = await asyncio.to_thread(os.open, file, os.O_RDONLY)
+        size = os.fstat(descriptor).st_size
+        await _start(send, size)
+        offset = 0
+        while chunk := await asyncio.to_thread(os.pread, descriptor, CHUNK_BYTES, offset):
+            offset += len(chunk)
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        os.close(descriptor)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _put(self, receive: Any, send: Any) -> None:
+        file = Path(self._s["root"]) / "floor.bin"
+        descriptor = await asyncio.to_thread(os.open, file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        batch = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            batch += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(batch) > 2 * CHUNK_BYTES or not more:
+                await asyncio.to_thread(os.write, descriptor, bytes(batch))
+                batch.clear()
+        await asyncio.to_thread(os.fsync, descriptor)
+        os.close(descriptor)
+        await _answer(send, b"{}")
+
+
+async def _start(send: Any, size: int) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(size).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+async def _answer(send: Any, body: bytes) -> None:
+    await _start(send, len(body))
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def main() -> None:
+    settings = msgspec.json.decode(sys.argv[1].encode())
+    async with connect(settings["redis_url"]) as redis:
+        server = Server(
+            Floor(redis, settings),
+            port=settings["port"],
+            interface=Interfaces.ASGI,
+            log_enabled=False,
+            websockets=False,
+        )
+        await server.serve()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
