@@ -122,7 +122,9 @@ def main() -> None:
             }
             floors[path] = (start_floor(stack, settings), settings["port"])
         time.sleep(1)
-        print("| case | floor req/s | ours req/s | ratio | floor CPU s/1000 | ours | ours MiB/s | RSS |")
+        print(
+            "| case | floor req/s | ours req/s | ratio | floor CPU s/1000 | ours | ours MiB/s | RSS |"
+        )
         print("|---|---|---|---|---|---|---|---|")
         for name, (requests, connections) in cases(small, large).items():
             path = "large.bin" if "64 MiB" in name else "small.bin"

@@ -44,12 +44,7 @@ class Floor:
             await self._change_lock(scope, send)
 
     async def _check(self, send: Any) -> None:
-        session, file_id, names = self._s["session_id"], self._s["file_id"], self._keys
-        await self._redis.run(
-            self._admit,
-            (names.session(session), names.file, names.lock, names.events),
-            (session, file_id, "check", GRACE_US, KEPT_US),
-        )
+        await self._ask("check")
         await self._storage.node(StoragePath(self._s["path"])).stat()
         await _answer(send, msgspec.json.encode(self._s["info"]))
 
@@ -64,7 +59,16 @@ class Floor:
             await self._redis.run(self._unlock, every, (file_id, "L", 60_000, "r", GRACE_US))
         await _answer(send, b"")
 
+    async def _ask(self, purpose: str) -> None:
+        session, file_id, names = self._s["session_id"], self._s["file_id"], self._keys
+        await self._redis.run(
+            self._admit,
+            (names.session(session), names.file, names.lock, names.events),
+            (session, file_id, purpose, GRACE_US, KEPT_US),
+        )
+
     async def _get(self, _receive: Any, send: Any) -> None:
+        await self._ask("read")
         file = Path(self._s["root"]) / self._s["path"]
         descriptor = await asyncio.to_thread(os.open, file, os.O_RDONLY)
         size = os.fstat(descriptor).st_size
@@ -78,6 +82,8 @@ class Floor:
 
     async def _put(self, receive: Any, send: Any) -> None:
         file = Path(self._s["root"]) / "floor.bin"
+        for _ in range(3):
+            await self._ask("save")
         descriptor = await asyncio.to_thread(os.open, file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         batch = bytearray()
         more = True

@@ -85,8 +85,7 @@ async def _answered(operation: str, request: WopiHttpRequest, handler: Handler) 
     finally:
         service.readiness.in_flight -= 1
     seconds = time.perf_counter() - started_s
-    metrics.WOPI_REQUESTS.labels(operation, str(answer.status_code)).inc()
-    metrics.WOPI_SECONDS.labels(operation).observe(seconds)
+    metrics.count_wopi_request(operation, answer.status_code or 200, seconds)
     return answer
 
 

@@ -120,6 +120,8 @@ class _Reception:
         self._reserved_bytes = 0
         self._descriptor = -1
         self._path: Path | None = None
+        self._writing: asyncio.Future[None] | None = None
+        """The batch that is hashed and written while the next one arrives."""
 
     async def add(self, chunk: bytes) -> None:
         self._size_bytes += len(chunk)
@@ -136,9 +138,12 @@ class _Reception:
             self._digest.update(content)
             return SpooledBody(content, None, self._size_bytes, self._digest.hexdigest())
         await self._flush()
+        await self._written()
         return SpooledBody(b"", self._path, self._size_bytes, self._digest.hexdigest())
 
     async def discard(self) -> None:
+        if self._writing is not None:
+            await asyncio.wait((self._writing,))
         self._spool.give_back(self._reserved_bytes)
         if self._path is not None:
             path, descriptor = self._path, self._descriptor
@@ -148,7 +153,15 @@ class _Reception:
         batch, self._batch = self._batch, bytearray()
         self._spool.reserve(len(batch))
         self._reserved_bytes += len(batch)
-        await asyncio.to_thread(self._write, batch)
+        await self._written()
+        self._writing = asyncio.ensure_future(asyncio.to_thread(self._write, batch))
+        if self._path is None:
+            await self._written()
+
+    async def _written(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            await writing
 
     def _write(self, batch: bytearray) -> None:
         try:

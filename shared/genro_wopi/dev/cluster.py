@@ -115,9 +115,7 @@ async def run_cluster(plan: Plan, environment: Mapping[str, str]) -> None:
         raise DevError(f"{names} cannot start; its lines above say why", 2) from None
 
 
-async def _announce(
-    plan: Plan, shared: Mapping[str, str], stopping: asyncio.Event
-) -> None:
+async def _announce(plan: Plan, shared: Mapping[str, str], stopping: asyncio.Event) -> None:
     public_url = shared["WOPI_PUBLIC_URL"]
     async with httpx.AsyncClient(base_url=f"http://{plan.host}:{plan.port}") as client:
         if not await _is_ready(client, "/health/ready", stopping):

@@ -1,5 +1,6 @@
 """Every metric, declared once. No tenant, file, session or token is ever a label."""
 
+from functools import lru_cache
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
@@ -45,6 +46,19 @@ EVENTS: Final = Counter(
 EVENT_LAG: Final = Histogram(
     "wopi_event_lag_seconds", "From the event to its first delivery.", buckets=_BUCKETS
 )
+
+
+@lru_cache(maxsize=256)
+def _wopi_children(operation: str, status: int) -> tuple[Counter, Histogram]:
+    """Look the labelled metrics up once; operations and statuses are few."""
+    return WOPI_REQUESTS.labels(operation, str(status)), WOPI_SECONDS.labels(operation)
+
+
+def count_wopi_request(operation: str, status: int, seconds: float) -> None:
+    """Count one WOPI request and its time."""
+    counter, histogram = _wopi_children(operation, status)
+    counter.inc()
+    histogram.observe(seconds)
 
 
 def serve_metrics(host: str, port: int) -> None:

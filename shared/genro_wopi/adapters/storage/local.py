@@ -200,7 +200,8 @@ class LocalNode:
         """See StorageNode."""
         descriptor, head = await self._storage.in_thread(self._open)
         try:
-            yield OpenFile(head, self._chunks(descriptor, first, last))
+            end = head.size_bytes if last is None else last + 1
+            yield OpenFile(head, self._chunks(descriptor, first, end))
         finally:
             os.close(descriptor)
 
@@ -228,16 +229,14 @@ class LocalNode:
         target = self._storage.rescued(rescue_id)
         descriptor = await self._storage.in_thread(lambda: os.open(target, os.O_RDONLY))
         try:
-            yield self._chunks(descriptor, 0, None)
+            yield self._chunks(descriptor, 0, os.fstat(descriptor).st_size)
         finally:
             os.close(descriptor)
 
-    async def _chunks(self, descriptor: int, first: int, last: int | None) -> AsyncIterator[bytes]:
-        offset, end = first, None if last is None else last + 1
-        while True:
-            size = READ_CHUNK_BYTES if end is None else min(READ_CHUNK_BYTES, end - offset)
-            if size <= 0:
-                return
+    async def _chunks(self, descriptor: int, first: int, end: int) -> AsyncIterator[bytes]:
+        offset = first
+        while offset < end:
+            size = min(READ_CHUNK_BYTES, end - offset)
             chunk = await self._storage.in_thread(
                 lambda size=size, offset=offset: os.pread(descriptor, size, offset)
             )
