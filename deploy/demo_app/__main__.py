@@ -1,18 +1,32 @@
 """Runs the demo application: ``python -m demo_app``."""
 
+import asyncio
 import os
+import signal
 
 from granian.constants import Interfaces
-from granian.log import LogLevels
-from granian.server import Server
+from granian.server.embed import Server
 
-if __name__ == "__main__":
-    Server(
-        "demo_app.app:create_app",
-        factory=True,
-        interface=Interfaces.ASGI,
+from demo_app.app import create_app
+
+
+async def main() -> None:
+    """Serve until SIGTERM."""
+    server = Server(
+        create_app(),
         address="127.0.0.1",
         port=int(os.environ["DEMO_PORT"]),
-        log_level=LogLevels.warning,
+        interface=Interfaces.ASGI,
+        log_enabled=False,
         websockets=False,
-    ).serve()
+    )
+    serving = asyncio.ensure_future(server.serve())
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    await stopping.wait()
+    server.stop()
+    await asyncio.wait((serving,), timeout=1.0)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -54,8 +54,8 @@ def wopi_process() -> tuple[int, int]:
             except OSError:
                 continue
             if b"genro_wopi.wopi_service" in command:
-                found = dict(v.partition(b"=")[::2] for v in variables)
-                return int(entry.name), int(found[b"WOPI_PORT"])
+                port = next(v for v in variables if v.startswith(b"WOPI_PORT="))
+                return int(entry.name), int(port.partition(b"=")[2])
     raise RuntimeError("no wopi-service is running")
 
 
@@ -110,9 +110,10 @@ def main() -> None:
         keys = (cluster.data_dir / "redis-url").read_text()
         floors: dict[str, tuple[int, int]] = {}
         for session, path in ((small, "small.bin"), (large, "large.bin")):
-            settings = {
+            floor_port = free_port()
+            settings: dict[str, Any] = {
                 "redis_url": keys,
-                "port": free_port(),
+                "port": floor_port,
                 "partitions": 16,
                 "root": str(base_path),
                 "path": path,
@@ -120,7 +121,7 @@ def main() -> None:
                 "session_id": session["session_id"],
                 "info": info,
             }
-            floors[path] = (start_floor(stack, settings), settings["port"])
+            floors[path] = (start_floor(stack, settings), floor_port)
         time.sleep(1)
         print(
             "| case | floor req/s | ours req/s | ratio | floor CPU s/1000 | ours | ours MiB/s | RSS |"

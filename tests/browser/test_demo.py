@@ -87,7 +87,15 @@ def test_a_viewer_cannot_type(page: Page) -> None:
     assert editor.locator("#text").get_attribute("readonly") is not None
 
 
-KILLED = ("wopi_service", "gateway", "session_service", "callback_worker", "redis-server")
+KILLED = (
+    "wopi_service",
+    "dev_editor",
+    "gateway",
+    "session_service",
+    "callback_worker",
+    "redis-server",
+    "valkey",
+)
 
 
 def test_any_process_can_be_killed_while_somebody_types(page: Page, demo: Cluster) -> None:

@@ -52,6 +52,16 @@ class Cluster:
                 found[f"{name}#{entry.name}"] = int(entry.name)
         return found
 
+    def metrics_ports(self) -> list[int]:
+        """Return the ports at which the services show their metrics."""
+        found: list[int] = []
+        for name, pid in self.pids().items():
+            if "genro_wopi." in name:
+                variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+                port = next(v for v in variables if v.startswith(b"WOPI_METRICS_PORT="))
+                found.append(int(port.partition(b"=")[2]))
+        return found
+
     def kill(self, name: str) -> None:
         """End one process as a crash does."""
         pid = next(pid for found, pid in self.pids().items() if name in found)

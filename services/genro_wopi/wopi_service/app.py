@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from litestar import Litestar
-from litestar.datastructures import State
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from genro_wopi.adapters.directory import CachedDirectory
 from genro_wopi.adapters.editors import FetchingEditorDirectory
@@ -29,7 +29,7 @@ from genro_wopi.web.health import health_routes
 from genro_wopi.web.server import Readiness, serve
 from genro_wopi.wopi_service.operations.host import Host
 from genro_wopi.wopi_service.operations.proofs import ProofChecker
-from genro_wopi.wopi_service.routes import ROUTES
+from genro_wopi.wopi_service.routes import WopiRoutes
 from genro_wopi.wopi_service.service import WopiService
 
 
@@ -83,16 +83,24 @@ def build_service(
     )
 
 
-def create_app(service: WopiService, redis: RedisClient) -> Litestar:
-    """Wire the routes to a service."""
+def create_app(service: WopiService, redis: RedisClient) -> ASGIApp:
+    """Wire the routes to a service: WOPI directly, everything else through Litestar."""
 
     async def check() -> dict[str, str]:
         await redis.call("PING")
         return {"redis": "ready"}
 
-    return Litestar(
-        route_handlers=[*ROUTES, *health_routes(service.readiness, check)],
-        state=State({"wopi": service}),
+    wopi = WopiRoutes(service)
+    others = Litestar(
+        route_handlers=health_routes(service.readiness, check),
         openapi_config=None,
         logging_config=None,
     )
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/wopi/"):
+            await wopi(scope, receive, send)
+        else:
+            await others(scope, receive, send)
+
+    return app

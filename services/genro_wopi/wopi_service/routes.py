@@ -1,20 +1,19 @@
 """The WOPI endpoints: HTTP in, one operation, HTTP out.
 
-Each answer is made in one place (`_answered`): it counts the request, writes its log line and turns
-an error into the status that a WOPI client understands.
+Each answer is made in one place (`WopiRoutes.__call__`): it counts the request, writes its log line
+and turns an error into the status that a WOPI client understands.
 """
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
 import msgspec
-from litestar import MediaType, Request, Response, get, post
-from litestar.datastructures import State
+from litestar.types import HTTPScope, Receive, Send
 
-from genro_wopi.domain.errors import InvalidRequestError
-from genro_wopi.domain.identifiers import FileId
+from genro_wopi.domain.errors import InvalidRequestError, NotFoundError
+from genro_wopi.domain.identifiers import FILE_ID, FileId
 from genro_wopi.protocol import headers as names
 from genro_wopi.protocol.proof import ProofHeaders, parse_ticks
 from genro_wopi.protocol.put_file import parse_put_file_headers
@@ -22,7 +21,7 @@ from genro_wopi.protocol.times import format_us
 from genro_wopi.runtime import metrics
 from genro_wopi.runtime.logs import get_logger
 from genro_wopi.web.errors import wopi_answer
-from genro_wopi.web.streaming import StreamResponse, body_chunks, drain
+from genro_wopi.wopi_service.exchange import JSON, TEXT, Exchange, Reply
 from genro_wopi.wopi_service.operations.check_file_info import answer_check_file_info
 from genro_wopi.wopi_service.operations.get_file import etag, open_file
 from genro_wopi.wopi_service.operations.host import EditorRequest
@@ -30,81 +29,71 @@ from genro_wopi.wopi_service.operations.locks import LockHeaders, change_lock, p
 from genro_wopi.wopi_service.operations.put_file import admit_save, commit_save
 from genro_wopi.wopi_service.service import WopiService
 
-WopiHttpRequest = Request[None, None, State]
-Handler = Callable[[WopiService, WopiHttpRequest, dict[str, str]], Awaitable[Response[Any]]]
+Handler = Callable[[WopiService, Exchange, FileId], Awaitable[Reply]]
+
+PREFIX: Final = "/wopi/files/"
 
 BODY_PAUSE_S: Final = 30.0
 """A sender that pauses longer than this in the middle of a body is gone."""
 
-_NO_BODY: Final = b""
 _BINARY: Final = "application/octet-stream"
 
 
-@get("/wopi/files/{file_id:str}")
-async def check_file_info(request: WopiHttpRequest) -> Response[Any]:
-    """CheckFileInfo."""
-    return await _answered("check_file_info", request, _check_file_info)
+class WopiRoutes:
+    """The ASGI application for everything under /wopi."""
+
+    def __init__(self, service: WopiService) -> None:
+        self._service = service
+
+    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        service, exchange = self._service, Exchange(scope, receive)
+        started_s = time.perf_counter()
+        operation, handler, file_id = _match(exchange)
+        service.readiness.in_flight += 1
+        try:
+            try:
+                reply = await handler(service, exchange, file_id)
+            except Exception as error:  # noqa: BLE001 - the top of every request: it answers and logs
+                reply = _refused(error, operation, exchange, file_id)
+                if exchange.method == "POST":
+                    await exchange.drain()
+            seconds = time.perf_counter() - started_s
+            metrics.count_wopi_request(operation, reply.status, seconds)
+            await reply.send(send)
+        finally:
+            service.readiness.in_flight -= 1
 
 
-@get("/wopi/files/{file_id:str}/contents")
-async def get_file(request: WopiHttpRequest) -> Response[Any]:
-    """GetFile."""
-    return await _answered("get_file", request, _get_file)
+def _match(exchange: Exchange) -> tuple[str, Handler, FileId]:
+    """Find operation, handler and file of an address."""
+    file_id, _, rest = exchange.path.removeprefix(PREFIX).partition("/")
+    named = ROUTES.get((exchange.method, rest)) if exchange.path.startswith(PREFIX) else None
+    if named is None or FILE_ID.fullmatch(file_id) is None:
+        return "unknown", _no_such_address, FileId("")
+    operation, handler = named
+    if handler is _file_operation:
+        override = exchange.headers.get(names.OVERRIDE.lower(), "")
+        operation = override.lower() if override in names.Override.__members__ else "unknown"
+    return operation, handler, FileId(file_id)
 
 
-@post("/wopi/files/{file_id:str}/contents", status_code=200, request_max_body_size=None)
-async def put_file(request: WopiHttpRequest) -> Response[Any]:
-    """PutFile."""
-    return await _answered("put_file", request, _put_file)
+async def _no_such_address(_service: WopiService, _exchange: Exchange, _file_id: FileId) -> Reply:
+    raise NotFoundError("There is no such address.")
 
 
-@post("/wopi/files/{file_id:str}", status_code=200, request_max_body_size=None)
-async def file_operation(request: WopiHttpRequest) -> Response[Any]:
-    """Every other operation on a file, by X-WOPI-Override."""
-    override = request.headers.get(names.OVERRIDE, "")
-    operation = override.lower() if override in names.Override.__members__ else "unknown"
-    return await _answered(operation, request, _file_operation)
+async def _check_file_info(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
+    info, _ = await answer_check_file_info(service.host, _editor_request(exchange, file_id))
+    return Reply(headers=JSON, body=msgspec.json.encode(info))
 
 
-ROUTES: Final = (check_file_info, get_file, put_file, file_operation)
-
-
-async def _answered(operation: str, request: WopiHttpRequest, handler: Handler) -> Response[Any]:
-    service: WopiService = request.app.state["wopi"]
-    headers = {
-        k.decode("latin-1").lower(): v.decode("latin-1") for k, v in request.scope["headers"]
-    }
-    started_s = time.perf_counter()
-    service.readiness.in_flight += 1
-    try:
-        answer = await handler(service, request, headers)
-    except Exception as error:  # noqa: BLE001 - the top of every request: it answers, logs, counts
-        answer = _refused(error, operation, request, headers)
-        if request.method == "POST":
-            await drain(request)
-    finally:
-        service.readiness.in_flight -= 1
-    seconds = time.perf_counter() - started_s
-    metrics.count_wopi_request(operation, answer.status_code or 200, seconds)
-    return answer
-
-
-async def _check_file_info(
-    service: WopiService, request: WopiHttpRequest, headers: dict[str, str]
-) -> Response[Any]:
-    info, _ = await answer_check_file_info(service.host, _editor_request(request, headers))
-    return Response(msgspec.json.encode(info), media_type=MediaType.JSON)
-
-
-async def _get_file(
-    service: WopiService, request: WopiHttpRequest, headers: dict[str, str]
-) -> Response[Any]:
+async def _get_file(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
     content = await open_file(
         service.host,
-        _editor_request(request, headers),
-        expected_bytes_max=_number(headers.get(names.MAX_EXPECTED_SIZE.lower())),
-        byte_range=headers.get("range"),
-        if_none_match=headers.get("if-none-match"),
+        _editor_request(exchange, file_id),
+        expected_bytes_max=_number(exchange.headers.get(names.MAX_EXPECTED_SIZE.lower())),
+        byte_range=exchange.headers.get("range"),
+        if_none_match=exchange.headers.get("if-none-match"),
     )
     answer = {
         names.ITEM_VERSION: content.head.version,
@@ -116,34 +105,32 @@ async def _get_file(
     }
     if content.is_unchanged:
         await content.source.aclose()
-        return Response(_NO_BODY, status_code=304, headers=answer)
+        return Reply(status=304, headers=answer)
     answer["Content-Length"] = str(content.size_bytes)
-    status_code = 200
+    status = 200
     if content.part is not None:
         part = content.part
         answer["Content-Range"] = f"bytes {part.first}-{part.last}/{content.head.size_bytes}"
-        status_code = 206
+        status = 206
     metrics.WOPI_BYTES.labels("sent").inc(content.size_bytes)
-    return StreamResponse(content.chunks, content.source, status_code=status_code, headers=answer)
+    return Reply(status=status, headers=answer, chunks=content.chunks, source=content.source)
 
 
-async def _put_file(
-    service: WopiService, request: WopiHttpRequest, headers: dict[str, str]
-) -> Response[Any]:
-    override = headers.get(names.OVERRIDE.lower())
+async def _put_file(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
+    override = exchange.headers.get(names.OVERRIDE.lower())
     if override not in {None, "", "PUT"}:
         parse_override(override)
         raise InvalidRequestError("Send X-WOPI-Override: PUT with a document's body.")
-    put_headers = parse_put_file_headers(headers)
-    lock = headers.get(names.LOCK.lower())
-    save = await admit_save(service.host, _editor_request(request, headers), lock, put_headers)
-    length = _number(headers.get("content-length"))
+    put_headers = parse_put_file_headers(exchange.headers)
+    lock = exchange.headers.get(names.LOCK.lower())
+    save = await admit_save(service.host, _editor_request(exchange, file_id), lock, put_headers)
+    length = _number(exchange.headers.get("content-length"))
     announced = length if length is not None else put_headers.size_bytes
     if put_headers.size_bytes is not None and announced != put_headers.size_bytes:
         raise InvalidRequestError("X-WOPI-Size and Content-Length differ.")
     with metrics.SAVES_IN_FLIGHT.track_inprogress():
         async with service.spool.receive(
-            body_chunks(request),
+            exchange.body(),
             announced_bytes=announced,
             size_bytes_max=service.file_bytes_max,
             chunk_timeout_s=BODY_PAUSE_S,
@@ -158,39 +145,34 @@ async def _put_file(
         forced=saved.forced,
     )
     answer = {"LastModifiedTime": format_us(saved.head.last_modified_us)}
-    return Response(
-        msgspec.json.encode(answer),
-        media_type=MediaType.JSON,
-        headers={names.ITEM_VERSION: saved.head.version},
+    return Reply(
+        headers={**JSON, names.ITEM_VERSION: saved.head.version},
+        body=msgspec.json.encode(answer),
     )
 
 
-async def _file_operation(
-    service: WopiService, request: WopiHttpRequest, headers: dict[str, str]
-) -> Response[Any]:
+async def _file_operation(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
     lock_headers = LockHeaders(
-        override=headers.get(names.OVERRIDE.lower(), ""),
-        lock=headers.get(names.LOCK.lower()),
-        old_lock=headers.get(names.OLD_LOCK.lower()),
-        attempt=parse_ticks(headers.get(names.TIMESTAMP.lower(), "")) or 0,
+        override=exchange.headers.get(names.OVERRIDE.lower(), ""),
+        lock=exchange.headers.get(names.LOCK.lower()),
+        old_lock=exchange.headers.get(names.OLD_LOCK.lower()),
+        attempt=parse_ticks(exchange.headers.get(names.TIMESTAMP.lower(), "")) or 0,
     )
-    result = await change_lock(service.host, _editor_request(request, headers), lock_headers)
-    answer: dict[str, str] = {}
+    result = await change_lock(service.host, _editor_request(exchange, file_id), lock_headers)
+    answer = dict(TEXT)
     if result.held is not None:
         answer[names.LOCK] = result.held
     if result.version:
         answer[names.ITEM_VERSION] = result.version
-    return Response(_NO_BODY, media_type=MediaType.TEXT, headers=answer)
+    return Reply(headers=answer)
 
 
-def _editor_request(request: WopiHttpRequest, headers: dict[str, str]) -> EditorRequest:
-    scope = request.scope
-    query = scope["query_string"].decode("latin-1")
-    path = scope["raw_path"].decode("latin-1")
+def _editor_request(exchange: Exchange, file_id: FileId) -> EditorRequest:
+    headers, query = exchange.headers, exchange.query
     return EditorRequest(
-        file_id=FileId(request.path_params["file_id"]),
+        file_id=file_id,
         token=_token(query, headers.get("authorization", "")),
-        target=f"{path}?{query}" if query else path,
+        target=f"{exchange.path}?{query}" if query else exchange.path,
         proof=ProofHeaders(
             proof=headers.get("x-wopi-proof", ""),
             proof_old=headers.get("x-wopi-proofold", ""),
@@ -214,26 +196,31 @@ def _number(value: str | None) -> int | None:
     return int(value) if value and value.isascii() and value.isdigit() else None
 
 
-def _refused(
-    error: Exception, operation: str, request: WopiHttpRequest, headers: dict[str, str]
-) -> Response[Any]:
+def _refused(error: Exception, operation: str, exchange: Exchange, file_id: FileId) -> Reply:
     answer = wopi_answer(error)
     log = get_logger()
     fields = {
         "operation": operation,
         "status": answer.status,
-        "file_id": request.path_params.get("file_id"),
-        "request_id": headers.get("x-request-id", ""),
-        "correlation_id": headers.get("x-wopi-correlationid", ""),
+        "file_id": file_id,
+        "request_id": exchange.headers.get("x-request-id", ""),
+        "correlation_id": exchange.headers.get("x-wopi-correlationid", ""),
         "reason": str(error),
     }
-    if answer.status >= 500 and answer.status != 501:  # noqa: PLR2004 - faults of ours
-        log.error("wopi_failed", **fields, exc_info=error if answer.status == 500 else None)  # noqa: PLR2004
+    if answer.status == 500:  # noqa: PLR2004 - a refused proof, or a bug
+        log.error("wopi_failed", **fields, exc_info=error)
+    elif answer.status in {503, 507}:
+        log.error("wopi_failed", **fields)
     else:
         log.info("wopi_refused", **fields)
-    return Response(
-        answer.body,
-        status_code=answer.status,
-        headers=answer.headers,
-        media_type=answer.media_type,
-    )
+    headers = {**answer.headers, "Content-Type": answer.media_type}
+    return Reply(status=answer.status, headers=headers, body=answer.body)
+
+
+ROUTES: Final[dict[tuple[str, str], tuple[str, Handler]]] = {
+    ("GET", ""): ("check_file_info", _check_file_info),
+    ("GET", "contents"): ("get_file", _get_file),
+    ("POST", "contents"): ("put_file", _put_file),
+    ("POST", ""): ("file_operation", _file_operation),
+}
+"""Handlers by method and what follows the file's id."""

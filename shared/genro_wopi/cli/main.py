@@ -17,7 +17,7 @@ from genro_wopi.dev.cluster import (
     run_cluster,
     verify_keys,
 )
-from genro_wopi.runtime.settings import SETTINGS
+from genro_wopi.runtime.settings import SETTINGS, Setting
 
 app = typer.Typer(
     help="A WOPI host for Collabora, OnlyOffice and Microsoft 365.",
@@ -63,12 +63,19 @@ def dev(
 @app.command()
 def settings() -> None:
     """List every setting with its type, default and services."""
-    for setting in SETTINGS:
-        default = "required" if setting.default is None else f"default {setting.default or 'empty'}"
-        services = ", ".join(sorted(setting.services))
-        typer.echo(f"{setting.variable}  ({setting.kind}; {default})")
-        typer.echo(f"    {setting.help}")
-        typer.echo(f"    for: {services}; example: {setting.example}")
+    typer.echo("\n\n".join(describe(setting) for setting in SETTINGS))
+
+
+def describe(setting: Setting) -> str:
+    """Write one setting as text that is also Markdown."""
+    default = "required" if setting.default is None else f"default `{setting.default}`"
+    if not setting.default and setting.default is not None:
+        default = "empty by default"
+    services = ", ".join(sorted(setting.services))
+    return (
+        f"- `{setting.variable}` ({setting.kind}; {default})\n  {setting.help}\n"
+        f"  For {services}. Example: `{setting.example}`"
+    )
 
 
 @app.command()

@@ -21,7 +21,7 @@ from genro_wopi.dev.supervisor import FatalProcessError, Process, Supervisor
 
 READY_S: Final = 60.0
 DEMO_TENANT: Final = "demo"
-DRAIN_SECONDS: Final = "3"
+DRAIN_SECONDS: Final = "1"
 
 
 class DevError(Exception):

@@ -172,7 +172,7 @@ def _seconds(value: str) -> tuple[int, ...]:
     return tuple(_number(0, 7 * 86_400)(v) for v in _words(value))
 
 
-TOKEN_LENGTH_MIN: Final = 16
+TOKEN_LENGTH_MIN: Final = 8
 KEY_BYTES: Final = 32
 _PORT_MAX: Final = 65_535
 _KEY_EXAMPLE: Final = "k1:<output of genro-wopi keys>"
