@@ -9,7 +9,8 @@ from hypothesis import settings
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient, connect, text
 from tests.support.servers import (
-    has_docker,
+    REDIS_IMAGE,
+    can_run,
     redis_binaries,
     redis_container,
     redis_process,
@@ -27,7 +28,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    if has_docker():
+    if can_run(REDIS_IMAGE):
         with redis_container() as url:
             yield url
         return

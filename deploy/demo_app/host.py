@@ -45,15 +45,10 @@ class WopiHost:
         answer.raise_for_status()
         return answer.content
 
-    async def write(self, path: str, content: bytes, *, only_new: bool = False) -> None:
+    async def write(self, path: str, content: bytes) -> None:
         """Upload a document, past any editor that has it open."""
-        headers = {"If-None-Match": "*"} if only_new else {}
-        answer = await self._http.put(
-            self._content, params={"path": path}, content=content, headers=headers
-        )
-        is_taken = answer.status_code == 412  # noqa: PLR2004 - Precondition Failed
-        if not (only_new and is_taken):
-            answer.raise_for_status()
+        answer = await self._http.put(self._content, params={"path": path}, content=content)
+        answer.raise_for_status()
 
     @property
     def _content(self) -> str:

@@ -31,11 +31,19 @@ def wait_for_port(port: int, timeout_s: float = 20.0) -> None:
             return
 
 
-def has_docker() -> bool:
+REDIS_IMAGE = "redis:7.4-alpine"
+
+
+def can_run(image: str) -> bool:
+    """Whether a Docker engine answers that has the image or can get it."""
     docker = shutil.which("docker")
     if docker is None:
         return False
-    return subprocess.run([docker, "info"], capture_output=True, check=False).returncode == 0
+    attempts = (["image", "inspect", image], ["pull", "--quiet", image])
+    return any(
+        subprocess.run([docker, *words], capture_output=True, check=False).returncode == 0
+        for words in attempts
+    )
 
 
 @contextmanager
@@ -59,7 +67,7 @@ def redis_process(binary: str, folder: Path) -> Generator[str]:
 def redis_container() -> Generator[str]:
     from testcontainers.community.redis import RedisContainer  # noqa: PLC0415 - only with Docker
 
-    with RedisContainer("redis:7.4-alpine") as container:
+    with RedisContainer(REDIS_IMAGE) as container:
         yield f"redis://{container.get_container_host_ip()}:{container.get_exposed_port(6379)}/0"
 
 

@@ -19,3 +19,11 @@ async def eventually(
             return seen
         assert time.monotonic() < deadline, f"still {seen!r} after {timeout_s} s"
         await asyncio.sleep(0.05)
+
+
+def until(is_so: Callable[[], bool], timeout_s: float = 15.0) -> None:
+    """Wait until a condition holds, outside of an event loop."""
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, f"not so after {timeout_s} s"
+        time.sleep(0.05)

@@ -18,7 +18,8 @@ from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.spool import Spool
-from genro_wopi.adapters.storage.opener import CachingStorageOpener, StorageSurroundings
+from genro_wopi.adapters.storage.opener import CachingStorageOpener
+from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.gateway.operations.office import Office

@@ -16,7 +16,8 @@ from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.secrets import AesGcmRing
-from genro_wopi.adapters.storage.opener import CachingStorageOpener, StorageSurroundings
+from genro_wopi.adapters.storage.opener import CachingStorageOpener
+from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.adapters.tokens import signer
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import HostError

@@ -20,7 +20,8 @@ from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.spool import Spool
-from genro_wopi.adapters.storage.opener import CachingStorageOpener, StorageSurroundings
+from genro_wopi.adapters.storage.opener import CachingStorageOpener
+from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.adapters.tokens import JwtVerifier, public_keys
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.runtime.lifecycle import require_redis

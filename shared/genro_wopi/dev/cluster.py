@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import fcntl
 import os
 import secrets
 import signal
@@ -16,8 +17,9 @@ import httpx
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from genro_wopi.dev.redis_server import RedisServer, choose_redis
+from genro_wopi.dev.redis_server import RedisServer, choose_redis, require_given
 from genro_wopi.dev.supervisor import FatalProcessError, Process, Supervisor
+from genro_wopi.runtime.lifecycle import StartError
 
 READY_S: Final = 60.0
 DEMO_TENANT: Final = "demo"
@@ -91,7 +93,8 @@ async def run_cluster(plan: Plan, environment: Mapping[str, str]) -> None:
     _require_port(plan.host, plan.port)
     try:
         redis = choose_redis(environment, plan.data_dir, ports.pop())
-    except FileNotFoundError as error:
+        await require_given(redis)
+    except (FileNotFoundError, StartError) as error:
         raise DevError(str(error)) from error
     processes, shared = _processes(plan, environment, keys, redis, ports)
     (plan.data_dir / "redis-url").write_text(redis.url)
@@ -160,10 +163,22 @@ def _prepare(plan: Plan) -> Keys:
     try:
         for folder in (plan.data_dir / "files", plan.data_dir / "spool"):
             folder.mkdir(parents=True, exist_ok=True)
+        _claim(plan.data_dir)
         return _keys(plan.data_dir)
     except OSError as error:
         raise DevError(
             f"the data folder {plan.data_dir} cannot be used: {error.strerror}"
+        ) from error
+
+
+def _claim(data_dir: Path) -> None:
+    """Hold the data folder until this process ends: two Redis on one file would destroy it."""
+    descriptor = os.open(data_dir / "in-use", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise DevError(
+            f"another cluster uses the data folder {data_dir}; choose another one with --data-dir"
         ) from error
 
 

@@ -15,7 +15,10 @@ from typing import Final
 
 import msgspec
 
-STOP_S: Final = 4.0
+STOP_S: Final = 3.0
+LAST_STOP_S: Final = 1.5
+"""For the process that ends after the others: all are gone within five seconds."""
+
 RESTART_PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 STABLE_S: Final = 10.0
 """A process that ran this long starts again without delay."""
@@ -32,8 +35,6 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
-    is_quiet: bool = False
-    """Its output is not shown (a Redis server's banner)."""
 
 
 class FatalProcessError(Exception):
@@ -59,18 +60,18 @@ class Supervisor:
     async def stop(self, *, last: str = "") -> None:
         """End all processes; the one named `last` after the others."""
         self._stopping = True
-        await self._end({n: p for n, p in self._running.items() if n != last})
-        await self._end(dict(self._running))
+        await self._end({n: p for n, p in self._running.items() if n != last}, STOP_S)
+        await self._end(dict(self._running), LAST_STOP_S)
         for keeper in self._keepers:
             keeper.cancel()
 
-    async def _end(self, processes: dict[str, asyncio.subprocess.Process]) -> None:
+    async def _end(self, processes: dict[str, asyncio.subprocess.Process], within_s: float) -> None:
         for process in processes.values():
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
         waiting = [asyncio.ensure_future(p.wait()) for p in processes.values()]
         if waiting:
-            await asyncio.wait(waiting, timeout=STOP_S)
+            await asyncio.wait(waiting, timeout=within_s)
         for name, process in processes.items():
             if process.returncode is None:
                 self._show(name, 31, "does not stop: killed")
@@ -105,8 +106,7 @@ class Supervisor:
         self._running[process.name] = child
         if child.stdout is not None:
             async for line in child.stdout:
-                if not process.is_quiet:
-                    self._show(process.name, colour, line.decode(errors="replace").rstrip())
+                self._show(process.name, colour, line.decode(errors="replace").rstrip())
         code = await child.wait()
         self._running.pop(process.name, None)
         return code

@@ -64,17 +64,17 @@ async def _until_stopped(
     await main(settings, stopping)
 
 
-async def require_redis(redis: RedisClient) -> str:
-    """Wait until Redis answers and check its version.
+async def require_redis(redis: RedisClient, *, wait_s: float = REDIS_WAIT_S) -> str:
+    """Wait until Redis answers, for `wait_s` seconds at most, and check its version.
 
     Raises:
         StartError: it stays away, or is too old.
     """
     loop = asyncio.get_running_loop()
     try:
-        info = text(await redis.call("INFO", "server", deadline_s=loop.time() + REDIS_WAIT_S))
+        info = text(await redis.call("INFO", "server", deadline_s=loop.time() + wait_s))
     except UnavailableError as error:
-        raise StartError(f"{error} (waited {REDIS_WAIT_S:g} s; check WOPI_REDIS_URL)") from error
+        raise StartError(f"{error} (waited {wait_s:g} s; check WOPI_REDIS_URL)") from error
     fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
     version = fields.get("redis_version", "0")
     if tuple(int(p) for p in version.split(".")[:2] if p.isdigit()) < REDIS_VERSION_MIN:

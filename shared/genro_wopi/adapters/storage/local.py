@@ -24,6 +24,7 @@ from genro_wopi.adapters.storage.history import (
     fsync_folder,
     remove_quietly,
 )
+from genro_wopi.adapters.storage.surroundings import StorageSurroundings, invalid
 from genro_wopi.domain.errors import NotFoundError, StorageFullError
 from genro_wopi.domain.files import Evidence, Head
 from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath, base_name
@@ -34,6 +35,7 @@ from genro_wopi.domain.storages import (
     HeadChangedError,
     OpenFile,
     ProbeReport,
+    Storage,
     StorageFaultError,
 )
 
@@ -47,6 +49,30 @@ _OPEN_ATTEMPTS: Final = 8
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 T = TypeVar("T")
+
+
+async def build(storage: Storage, surroundings: StorageSurroundings) -> "LocalStorage":
+    """Open a configured storage.
+
+    Raises:
+        InvalidFieldsError: its folder is not one that this host may use.
+    """
+    base_path = Path(str(storage.config.get("base_path", "")))
+    resolved = await asyncio.to_thread(_allowed_folder, base_path, surroundings.local_roots)
+    return LocalStorage(resolved)
+
+
+def _allowed_folder(base_path: Path, roots: tuple[Path, ...]) -> Path:
+    if not base_path.is_absolute():
+        raise invalid("base_path", "use an absolute path")
+    resolved = base_path.resolve()
+    if resolved == Path("/") or not any(resolved.is_relative_to(r.resolve()) for r in roots):
+        raise invalid("base_path", "it must lie inside one of WOPI_LOCAL_ROOTS")
+    try:
+        resolved.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise invalid("base_path", f"it cannot be used: {error.strerror}") from error
+    return resolved
 
 
 class LocalStorage:

@@ -1,34 +1,28 @@
 """Opens configured storages and keeps them open, by tenant, name and revision.
 
-A new back end is one module beside this one and one line in `BUILDERS`.
+A new back end is one module beside this one, with a function `build`, and one line in `MODULES`.
+A module is imported when its first storage is opened: the libraries of some take longer to import
+than a service takes to start.
 """
 
 import asyncio
+import importlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
-import msgspec
-
-from genro_wopi.adapters.http.egress import EgressPolicy
-from genro_wopi.adapters.storage.local import LocalStorage
-from genro_wopi.adapters.storage.s3 import S3Storage
-from genro_wopi.adapters.storage.s3_client import S3Settings
-from genro_wopi.domain.errors import FieldError, InvalidFieldsError
-from genro_wopi.domain.secrets import SecretRing
+from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.domain.storages import Storage, StorageBackend, StorageProtocol
 
 OPEN_MAX: Final = 256
 """Storages that one process keeps open; the one unused for longest is closed first."""
 
+MODULES: Final = {
+    StorageProtocol.LOCAL: "genro_wopi.adapters.storage.local",
+    StorageProtocol.S3: "genro_wopi.adapters.storage.s3",
+}
 
-class StorageSurroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What back ends may use of this machine."""
-
-    local_roots: tuple[Path, ...]
-    ring: SecretRing
-    egress: EgressPolicy
+Builder = Callable[[Storage, StorageSurroundings], Awaitable[StorageBackend]]
 
 
 class CachingStorageOpener:
@@ -48,7 +42,7 @@ class CachingStorageOpener:
             return backend
         async with self._lock:
             if key not in self._open:
-                build = BUILDERS[storage.protocol]
+                build = await asyncio.to_thread(_builder, storage.protocol)
                 self._open[key] = await build(storage, self._surroundings)
                 if len(self._open) > OPEN_MAX:
                     _, oldest = self._open.popitem(last=False)
@@ -62,55 +56,5 @@ class CachingStorageOpener:
             await backend.aclose()
 
 
-async def _build_local(storage: Storage, surroundings: StorageSurroundings) -> StorageBackend:
-    base_path = Path(str(storage.config.get("base_path", "")))
-    resolved = await asyncio.to_thread(_allowed_folder, base_path, surroundings.local_roots)
-    return LocalStorage(resolved)
-
-
-def _allowed_folder(base_path: Path, roots: tuple[Path, ...]) -> Path:
-    if not base_path.is_absolute():
-        raise _invalid("base_path", "use an absolute path")
-    resolved = base_path.resolve()
-    if resolved == Path("/") or not any(resolved.is_relative_to(r.resolve()) for r in roots):
-        raise _invalid("base_path", "it must lie inside one of WOPI_LOCAL_ROOTS")
-    try:
-        resolved.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _invalid("base_path", f"it cannot be used: {error.strerror}") from error
-    return resolved
-
-
-async def _build_s3(storage: Storage, surroundings: StorageSurroundings) -> StorageBackend:
-    config = storage.config
-    endpoint_url = str(config["endpoint_url"]) if config.get("endpoint_url") else None
-    if endpoint_url is not None:
-        await surroundings.egress.check_url(endpoint_url, field="endpoint_url")
-    sealed = storage.sealed.get("secret_access_key")
-    context = f"{storage.tenant_id}/storage/{storage.name}/secret_access_key"
-    settings = S3Settings(
-        bucket=str(config["bucket"]),
-        prefix=_prefix(str(config.get("prefix") or "")),
-        endpoint_url=endpoint_url,
-        region=str(config.get("region") or "us-east-1"),
-        path_style=bool(config.get("path_style", endpoint_url is not None)),
-        access_key_id=str(config["access_key_id"]) if config.get("access_key_id") else None,
-        secret_access_key=surroundings.ring.open(sealed, context=context) if sealed else None,
-    )
-    return await S3Storage.connect(settings, storage.probe)
-
-
-def _prefix(value: str) -> str:
-    return f"{value.strip('/')}/" if value.strip("/") else ""
-
-
-def _invalid(field: str, problem: str) -> InvalidFieldsError:
-    return InvalidFieldsError((FieldError(f"config.{field}", problem),))
-
-
-BUILDERS: Final[
-    dict[StorageProtocol, Callable[[Storage, StorageSurroundings], Awaitable[StorageBackend]]]
-] = {
-    StorageProtocol.LOCAL: _build_local,
-    StorageProtocol.S3: _build_s3,
-}
+def _builder(protocol: StorageProtocol) -> Builder:
+    return cast(Builder, importlib.import_module(MODULES[protocol]).build)

@@ -24,6 +24,7 @@ from genro_wopi.adapters.storage.s3_client import (
     translated,
 )
 from genro_wopi.adapters.storage.s3_probe import probe_store
+from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.domain.errors import NotFoundError
 from genro_wopi.domain.files import Evidence, Head
 from genro_wopi.domain.identifiers import Version
@@ -35,6 +36,7 @@ from genro_wopi.domain.storages import (
     HeadChangedError,
     OpenFile,
     ProbeReport,
+    Storage,
     StorageFaultError,
 )
 
@@ -42,6 +44,34 @@ READ_CHUNK_BYTES: Final = 256 * 1024
 NOT_FOUND: Final = 404
 
 _META: Final = "genro-"
+
+
+async def build(storage: Storage, surroundings: StorageSurroundings) -> "S3Storage":
+    """Open a configured storage; nothing is sent yet.
+
+    Raises:
+        InvalidFieldsError: its endpoint is not one that this host may call.
+    """
+    config = storage.config
+    endpoint_url = str(config["endpoint_url"]) if config.get("endpoint_url") else None
+    if endpoint_url is not None:
+        await surroundings.egress.check_url(endpoint_url, field="endpoint_url")
+    sealed = storage.sealed.get("secret_access_key")
+    context = f"{storage.tenant_id}/storage/{storage.name}/secret_access_key"
+    settings = S3Settings(
+        bucket=str(config["bucket"]),
+        prefix=_prefix(str(config.get("prefix") or "")),
+        endpoint_url=endpoint_url,
+        region=str(config.get("region") or "us-east-1"),
+        path_style=bool(config.get("path_style", endpoint_url is not None)),
+        access_key_id=str(config["access_key_id"]) if config.get("access_key_id") else None,
+        secret_access_key=surroundings.ring.open(sealed, context=context) if sealed else None,
+    )
+    return await S3Storage.connect(settings, storage.probe)
+
+
+def _prefix(value: str) -> str:
+    return f"{value.strip('/')}/" if value.strip("/") else ""
 
 
 class S3Storage:

@@ -1,0 +1,22 @@
+"""What back ends may use of this machine, and how they refuse a configuration."""
+
+from pathlib import Path
+
+import msgspec
+
+from genro_wopi.adapters.http.egress import EgressPolicy
+from genro_wopi.domain.errors import FieldError, InvalidFieldsError
+from genro_wopi.domain.secrets import SecretRing
+
+
+class StorageSurroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What back ends may use of this machine."""
+
+    local_roots: tuple[Path, ...]
+    ring: SecretRing
+    egress: EgressPolicy
+
+
+def invalid(field: str, problem: str) -> InvalidFieldsError:
+    """Refuse one field of a storage's `config`."""
+    return InvalidFieldsError((FieldError(f"config.{field}", problem),))
