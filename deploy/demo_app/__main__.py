@@ -7,13 +7,14 @@ import signal
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from demo_app.app import create_app
+from demo_app.app import Demo, create_app
 
 
 async def main() -> None:
     """Serve until SIGTERM."""
+    app = create_app()
     server = Server(
-        create_app(),
+        app,
         address="127.0.0.1",
         port=int(os.environ["DEMO_PORT"]),
         interface=Interfaces.ASGI,
@@ -24,6 +25,9 @@ async def main() -> None:
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     await stopping.wait()
+    demo: Demo | None = app.state["demo"]
+    if demo is not None:
+        demo.end_streams()
     server.stop()
     await asyncio.wait((serving,), timeout=1.0)
 

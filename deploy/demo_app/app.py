@@ -34,7 +34,7 @@ class Demo:
         self.host = host
         self.webhook = Webhook(webhook_secret)
         self.callbacks: deque[dict[str, Any]] = deque(maxlen=SHOWN_MAX)
-        self.listeners: set[asyncio.Queue[dict[str, Any]]] = set()
+        self.listeners: set[asyncio.Queue[dict[str, Any] | None]] = set()
 
     def receive(self, event: dict[str, Any]) -> None:
         """Show a callback to everybody who looks."""
@@ -44,9 +44,14 @@ class Demo:
         for listener in self.listeners:
             listener.put_nowait(event)
 
+    def end_streams(self) -> None:
+        """Let go of everybody who looks, so that the server can stop."""
+        for listener in self.listeners:
+            listener.put_nowait(None)
+
     async def stream(self) -> AsyncIterator[str]:
         """Yield callbacks as they arrive; a comment now and then keeps the connection."""
-        listener: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        listener: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         for event in self.callbacks:
             listener.put_nowait(event)
         self.listeners.add(listener)
@@ -54,9 +59,13 @@ class Demo:
             while True:
                 try:
                     async with asyncio.timeout(KEEPALIVE_S):
-                        yield json.dumps(await listener.get())
+                        event = await listener.get()
                 except TimeoutError:
                     yield "{}"
+                    continue
+                if event is None:
+                    return
+                yield json.dumps(event)
         finally:
             self.listeners.discard(listener)
 

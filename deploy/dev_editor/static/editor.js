@@ -110,10 +110,10 @@ async function close() {
 
 text.addEventListener("input", () => {
   if ($("state").dataset.state === "conflict") return;
-  show("modified");
-  tell("Doc_ModifiedStatus", { Modified: true });
+  show(isModified() ? "modified" : "ready");
+  tell("Doc_ModifiedStatus", { Modified: isModified() });
   clearTimeout(autosaveTimer);
-  autosaveTimer = setTimeout(() => save({ autosave: true }), AUTOSAVE_MS);
+  if (isModified()) autosaveTimer = setTimeout(() => save({ autosave: true }), AUTOSAVE_MS);
 });
 $("save").addEventListener("click", () => save());
 $("close").addEventListener("click", close);
