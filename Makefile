@@ -32,10 +32,11 @@ run: install ## Start the local cluster (ARGS="--port 8080 --replicas 2")
 test: $(VENV)/.developing ## Run all tests (ARGS are pytest's)
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(VENV)/.developing ## Style, and who may import whom
+lint: $(VENV)/.developing ## Style, who may import whom, dependencies
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
+	@$(BIN)/deptry . 2> /dev/null || $(BIN)/deptry .
 
 types: $(VENV)/.developing ## Strict types
 	$(BIN)/pyright

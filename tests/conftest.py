@@ -10,10 +10,12 @@ from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient, connect, text
 from tests.support.servers import (
     REDIS_IMAGE,
+    S3_IMAGE,
     can_run,
     redis_binaries,
     redis_container,
     redis_process,
+    s3_container,
     s3_process,
 )
 
@@ -81,7 +83,7 @@ class clean_redis:  # noqa: N801 - used as a context manager
 
 @pytest.fixture(scope="session")
 def s3_url() -> Generator[str]:
-    with s3_process() as url:
+    with s3_container() if can_run(S3_IMAGE) else s3_process() as url:
         yield url
 
 

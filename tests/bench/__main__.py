@@ -14,33 +14,43 @@ import httpx
 import msgspec
 
 from tests.bench.driver import Result, measure, request
-from tests.support.cluster import ADMIN_TOKEN, running_cluster
-from tests.support.servers import free_port, wait_for_port
+from tests.support.cluster import Cluster, running_cluster
+from tests.support.servers import free_port, s3_process, wait_for_port
 
 SECONDS = 4.0
 ROUNDS = 3
 SMALL, LARGE = 100 * 1024, 64 * 2**20
+SMALL_PATH, LARGE_PATH = "small.bin", "large.bin"
 
 
-def prepare(http: httpx.Client, base_path: Path) -> dict[str, Any]:
-    """Make a tenant with a small and a large file, and a session on each."""
-    http.post("/api/tenants", json={"id": "bench"}).raise_for_status()
-    storage = {"name": "docs", "protocol": "local", "config": {"base_path": str(base_path)}}
-    http.post("/api/storages", json={"tenant_id": "bench", **storage}).raise_for_status()
+BUCKET = "bench"
+
+
+def configs(base_path: Path, s3_url: str) -> dict[str, dict[str, Any]]:
+    """Return the storages that are compared, by protocol."""
+    reach = {"bucket": BUCKET, "endpoint_url": s3_url, "path_style": True}
+    keys = {"access_key_id": "bench", "secret_access_key": "bench"}
+    return {"local": {"base_path": str(base_path)}, "s3": {**reach, **keys}}
+
+
+def prepare(http: httpx.Client, name: str, config: dict[str, Any]) -> dict[str, Any]:
+    """Make a storage with a small and a large file, and a session on each."""
+    storage = {"tenant_id": "bench", "name": name, "protocol": name, "config": config}
+    http.post("/api/storages", json=storage).raise_for_status()
     made: dict[str, Any] = {}
-    for name, size in (("small.bin", SMALL), ("large.bin", LARGE)):
-        query = {"tenant_id": "bench", "path": name}
-        url = "/api/storages/docs/files/content"
+    for path, size in ((SMALL_PATH, SMALL), (LARGE_PATH, LARGE)):
+        query = {"tenant_id": "bench", "path": path}
+        url = f"/api/storages/{name}/files/content"
         http.put(url, params=query, content=os.urandom(size)).raise_for_status()
         session = {
             "tenant_id": "bench",
-            "storage_name": "docs",
-            "file_path": name,
+            "storage_name": name,
+            "file_path": path,
             "permissions": ["view", "edit"],
             "account": "bench",
             "user": "Anna",
         }
-        made[name] = http.post("/api/sessions/create", json=session).json()
+        made[path] = http.post("/api/sessions/create", json=session).json()
     return made
 
 
@@ -97,55 +107,67 @@ def median(results: list[Result]) -> Result:
     return sorted(results, key=lambda r: r.rate)[len(results) // 2]
 
 
-def main() -> None:
+def compare(http: httpx.Client, cluster: Cluster, storage: str, config: dict[str, Any]) -> None:
+    """Print one storage's rows: floor and ours in turn, the medians of some rounds."""
+    sessions = prepare(http, storage, config)
+    small, large = sessions[SMALL_PATH], sessions[LARGE_PATH]
+    info = http.get(small["wopi_src"], params={"access_token": small["access_token"]}).json()
+    ours_at = wopi_process()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        cluster = stack.enter_context(running_cluster(folder, "--no-demo", "--replicas", "1"))
-        http = stack.enter_context(cluster.admin())
-        base_path = cluster.data_dir / "files" / "bench"
-        sessions = prepare(http, base_path)
-        small, large = sessions["small.bin"], sessions["large.bin"]
-        info = http.get(small["wopi_src"], params={"access_token": small["access_token"]}).json()
-        pid, port = wopi_process()
-        keys = (cluster.data_dir / "redis-url").read_text()
         floors: dict[str, tuple[int, int]] = {}
-        for session, path in ((small, "small.bin"), (large, "large.bin")):
-            floor_port = free_port()
+        for path, session in sessions.items():
+            port = free_port()
             settings: dict[str, Any] = {
-                "redis_url": keys,
-                "port": floor_port,
+                "redis_url": (cluster.data_dir / "redis-url").read_text(),
+                "port": port,
                 "partitions": 16,
-                "root": str(base_path),
+                "root": config.get("base_path", ""),
+                "s3": s3_settings(config) if storage == "s3" else None,
                 "path": path,
                 "file_id": session["file_id"],
                 "session_id": session["session_id"],
                 "info": info,
             }
-            floors[path] = (start_floor(stack, settings), floor_port)
+            floors[path] = (start_floor(stack, settings), port)
         time.sleep(1)
-        print(
-            "| case | floor req/s | ours req/s | ratio | floor CPU s/1000 | ours | ours MiB/s | RSS |"
-        )
-        print("|---|---|---|---|---|---|---|---|")
         for name, (requests, connections) in cases(small, large).items():
-            path = "large.bin" if "64 MiB" in name else "small.bin"
-            ours: list[Result] = []
-            floor: list[Result] = []
+            path = LARGE_PATH if "64 MiB" in name else SMALL_PATH
+            results: dict[str, list[Result]] = {"floor": [], "ours": []}
             for _ in range(ROUNDS):
-                for into, (target_pid, target_port) in ((floor, floors[path]), (ours, (pid, port))):
-                    work = measure(
-                        target_pid, target_port, requests, seconds=SECONDS, connections=connections
-                    )
-                    into.append(asyncio.run(work))
-            a, b = median(floor), median(ours)
+                for into, (pid, port) in (("floor", floors[path]), ("ours", ours_at)):
+                    work = measure(pid, port, requests, seconds=SECONDS, connections=connections)
+                    results[into].append(asyncio.run(work))
+            a, b = median(results["floor"]), median(results["ours"])
             print(
-                f"| {name} | {a.rate:.0f} | {b.rate:.0f} | {b.rate / a.rate:.2f} "
+                f"| {storage} | {name} | {a.rate:.0f} | {b.rate:.0f} | {b.rate / a.rate:.2f} "
                 f"| {a.cpu_per_1000:.2f} | {b.cpu_per_1000:.2f} | {b.mib_per_s:.0f} "
-                f"| {max(r.rss_growth_bytes for r in ours) / 2**20:+.0f} MiB |",
+                f"| {max(r.rss_growth_bytes for r in results['ours']) / 2**20:+.0f} MiB |",
                 flush=True,
             )
 
 
+def s3_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what the floor's client needs; its secret travels apart."""
+    return {**config, "prefix": "", "region": "us-east-1", "secret_access_key": None}
+
+
+def main() -> None:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        s3_url = stack.enter_context(s3_process())
+        httpx.put(f"{s3_url}/{BUCKET}").raise_for_status()
+        cluster = stack.enter_context(running_cluster(folder, "--no-demo", "--replicas", "1"))
+        http = stack.enter_context(cluster.admin())
+        http.post("/api/tenants", json={"id": "bench"}).raise_for_status()
+        print(
+            "| storage | case | floor req/s | ours req/s | ratio | floor CPU s/1000 | ours CPU "
+            "| ours MiB/s | RSS |"
+        )
+        print("|---|---|---|---|---|---|---|---|---|")
+        for storage, config in configs(cluster.data_dir / "files" / "bench", s3_url).items():
+            if not sys.argv[1:] or storage in sys.argv[1:]:
+                compare(http, cluster, storage, config)
+
+
 if __name__ == "__main__":
-    assert ADMIN_TOKEN
     main()

@@ -6,6 +6,9 @@ No framework, no token, no routing, no metrics: what is left is what the work it
 import asyncio
 import os
 import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +22,73 @@ from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.adapters.redis.rows import GRACE_US, KEPT_US
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.adapters.storage.local import LocalStorage
+from genro_wopi.adapters.storage.s3_client import S3Client, S3Settings, open_client
 from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.secrets import Secret
 
 CHUNK_BYTES = 512 * 1024
+
+
+class Folder:
+    """One file of a folder: what the system calls themselves cost."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._file = Path(settings["root"]) / settings["path"]
+        self._node = LocalStorage(Path(settings["root"])).node(StoragePath(settings["path"]))
+
+    async def stat(self) -> None:
+        await self._node.stat()
+
+    async def read(self, send: Any) -> None:
+        descriptor = await asyncio.to_thread(os.open, self._file, os.O_RDONLY)
+        await _start(send, os.fstat(descriptor).st_size)
+        offset = 0
+        while chunk := await asyncio.to_thread(os.pread, descriptor, CHUNK_BYTES, offset):
+            offset += len(chunk)
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        os.close(descriptor)
+
+    async def write(self, chunks: AsyncIterator[bytes]) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        descriptor = await asyncio.to_thread(os.open, self._file.with_suffix(".floor"), flags)
+        async for chunk in chunks:
+            await asyncio.to_thread(os.write, descriptor, chunk)
+        await asyncio.to_thread(os.fsync, descriptor)
+        os.close(descriptor)
+
+
+class Bucket:
+    """One object of a bucket: bare aiobotocore."""
+
+    def __init__(self, settings: dict[str, Any], client: S3Client) -> None:
+        self._client = client
+        self._object = {"Bucket": settings["bucket"], "Key": settings["path"]}
+
+    async def stat(self) -> None:
+        await self._client.head_object(**self._object)
+
+    async def read(self, send: Any) -> None:
+        answer = await self._client.get_object(**self._object)
+        await _start(send, answer["ContentLength"])
+        while chunk := await answer["Body"].read(CHUNK_BYTES):
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    async def write(self, chunks: AsyncIterator[bytes]) -> None:
+        with tempfile.TemporaryFile() as file:
+            async for chunk in chunks:
+                await asyncio.to_thread(file.write, chunk)
+            file.seek(0)
+            await self._client.put_object(Body=file, **{**self._object, "Key": "floor"})
 
 
 class Floor:
     """One file, one session, no questions asked."""
 
-    def __init__(self, redis: RedisClient, settings: dict[str, Any]) -> None:
+    def __init__(self, redis: RedisClient, settings: dict[str, Any], file: Folder | Bucket) -> None:
         self._redis = redis
         self._s = settings
         self._keys = FileKeys(settings["file_id"], settings["partitions"])
-        self._storage = LocalStorage(Path(settings["root"]))
+        self._file = file
         self._admit, self._lock = Script("admit"), Script("lock")
         self._unlock = Script("unlock")
 
@@ -45,7 +102,7 @@ class Floor:
 
     async def _check(self, send: Any) -> None:
         await self._ask("check")
-        await self._storage.node(StoragePath(self._s["path"])).stat()
+        await self._file.stat()
         await _answer(send, msgspec.json.encode(self._s["info"]))
 
     async def _change_lock(self, scope: Any, send: Any) -> None:
@@ -69,34 +126,26 @@ class Floor:
 
     async def _get(self, _receive: Any, send: Any) -> None:
         await self._ask("read")
-        file = Path(self._s["root"]) / self._s["path"]
-        descriptor = await asyncio.to_thread(os.open, file, os.O_RDONLY)
-        size = os.fstat(descriptor).st_size
-        await _start(send, size)
-        offset = 0
-        while chunk := await asyncio.to_thread(os.pread, descriptor, CHUNK_BYTES, offset):
-            offset += len(chunk)
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        os.close(descriptor)
+        await self._file.read(send)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _put(self, receive: Any, send: Any) -> None:
-        file = Path(self._s["root"]) / "floor.bin"
         for _ in range(3):
             await self._ask("save")
-        descriptor = await asyncio.to_thread(os.open, file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        batch = bytearray()
-        more = True
-        while more:
-            message = await receive()
-            batch += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(batch) > 2 * CHUNK_BYTES or not more:
-                await asyncio.to_thread(os.write, descriptor, bytes(batch))
-                batch.clear()
-        await asyncio.to_thread(os.fsync, descriptor)
-        os.close(descriptor)
+        await self._file.write(_batches(receive))
         await _answer(send, b"{}")
+
+
+async def _batches(receive: Any) -> AsyncIterator[bytes]:
+    batch = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        batch += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(batch) > 2 * CHUNK_BYTES or not more:
+            yield bytes(batch)
+            batch.clear()
 
 
 async def _start(send: Any, size: int) -> None:
@@ -111,9 +160,18 @@ async def _answer(send: Any, body: bytes) -> None:
 
 async def main() -> None:
     settings = msgspec.json.decode(sys.argv[1].encode())
-    async with connect(settings["redis_url"]) as redis:
+    async with AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(connect(settings["redis_url"]))
+        s3 = settings["s3"] and msgspec.convert(settings["s3"], S3Settings)
+        if s3:
+            client = await open_client(
+                stack, msgspec.structs.replace(s3, secret_access_key=Secret("bench"))
+            )
+            file: Folder | Bucket = Bucket({**settings, "bucket": s3.bucket}, client)
+        else:
+            file = Folder(settings)
         server = Server(
-            Floor(redis, settings),
+            Floor(redis, settings, file),
             port=settings["port"],
             interface=Interfaces.ASGI,
             log_enabled=False,

@@ -32,6 +32,8 @@ def wait_for_port(port: int, timeout_s: float = 20.0) -> None:
 
 
 REDIS_IMAGE = "redis:7.4-alpine"
+S3_IMAGE = "motoserver/moto:5.2.5"
+MOTO_PORT = 5000
 
 
 def can_run(image: str) -> bool:
@@ -69,6 +71,16 @@ def redis_container() -> Generator[str]:
 
     with RedisContainer(REDIS_IMAGE) as container:
         yield f"redis://{container.get_container_host_ip()}:{container.get_exposed_port(6379)}/0"
+
+
+@contextmanager
+def s3_container() -> Generator[str]:
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - only with Docker
+
+    with DockerContainer(S3_IMAGE).with_exposed_ports(MOTO_PORT) as container:
+        port = container.get_exposed_port(MOTO_PORT)
+        wait_for_port(port)
+        yield f"http://{container.get_container_host_ip()}:{port}"
 
 
 def redis_binaries() -> dict[str, str]:
