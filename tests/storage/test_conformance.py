@@ -11,7 +11,7 @@ import pytest
 from genro_wopi.adapters.storage.local import LocalStorage
 from genro_wopi.adapters.storage.s3 import S3Storage
 from genro_wopi.adapters.storage.s3_client import S3Settings
-from genro_wopi.domain.errors import NotFoundError
+from genro_wopi.domain.errors import AlreadyExistsError, ConflictError, NotFoundError
 from genro_wopi.domain.files import Evidence, Head
 from genro_wopi.domain.identifiers import Version
 from genro_wopi.domain.memory_body import MemoryBody
@@ -195,3 +195,75 @@ async def test_names_of_other_scripts_are_kept(storage: StorageBackend) -> None:
     first = await write(node, b"x", None)
     await node.keep(first)
     assert await read(node) == b"x"
+
+
+def at(path: str) -> StoragePath:
+    return StoragePath(path)
+
+
+async def test_a_file_moves_with_its_evidence(storage: StorageBackend) -> None:
+    node, proof = node_of(storage), evidence(3)
+    await node.write_if(MemoryBody(b"hello"), proof, None)
+    moved = await storage.move(at("dir/a.txt"), at("other/b.txt"))
+    assert await node.stat() is None
+    head = await node_of(storage, "other/b.txt").stat()
+    assert head is not None
+    assert (head.evidence, head.fingerprint) == (proof, moved.fingerprint)
+    assert await read(node_of(storage, "other/b.txt")) == b"hello"
+
+
+async def test_a_moved_file_can_be_written_and_its_old_name_too(storage: StorageBackend) -> None:
+    node = node_of(storage)
+    first = await write(node, b"one", None)
+    await write(node, b"two", first, 2)
+    moved = await storage.move(at("dir/a.txt"), at("dir/b.txt"))
+    await write(node_of(storage, "dir/b.txt"), b"three", moved, 3)
+    await write(node, b"another file", None)
+    assert await read(node_of(storage, "dir/b.txt")) == b"three"
+    assert await read(node) == b"another file"
+
+
+async def test_a_move_never_replaces_another_file(storage: StorageBackend) -> None:
+    await write(node_of(storage, "a.txt"), b"a", None)
+    await write(node_of(storage, "b.txt"), b"b", None)
+    with pytest.raises(AlreadyExistsError):
+        await storage.move(at("a.txt"), at("b.txt"))
+    assert await read(node_of(storage, "a.txt")) == b"a"
+    assert await read(node_of(storage, "b.txt")) == b"b"
+
+
+async def test_a_missing_file_does_not_move(storage: StorageBackend) -> None:
+    with pytest.raises(NotFoundError):
+        await storage.move(at("dir/a.txt"), at("dir/b.txt"))
+
+
+async def test_a_write_while_the_file_moves_is_refused_or_moves_too(
+    storage: StorageBackend,
+) -> None:
+    for number in range(10):
+        source, target = f"s{number}.txt", f"t{number}.txt"
+        base = await write(node_of(storage, source), b"base", None)
+        wrote, _ = await asyncio.gather(
+            write(node_of(storage, source), b"new", base, 2),
+            storage.move(at(source), at(target)),
+            return_exceptions=True,
+        )
+        if isinstance(wrote, Head) and await node_of(storage, source).stat() is None:
+            assert await read(node_of(storage, target)) == b"new"
+
+
+async def test_a_folder_is_made_once_listed_and_removed_when_empty(
+    storage: StorageBackend,
+) -> None:
+    await storage.make_folder(at("one/two"))
+    with pytest.raises(AlreadyExistsError):
+        await storage.make_folder(at("one/two"))
+    assert [e.name for e in await storage.list_folder(at("one"), limit=10)] == ["two"]
+    assert await storage.list_folder(at("one/two"), limit=10) == []
+    await write(node_of(storage, "one/two/a.txt"), b"x", None)
+    with pytest.raises(ConflictError):
+        await storage.remove_folder(at("one/two"))
+    await storage.move(at("one/two/a.txt"), at("a.txt"))
+    await storage.remove_folder(at("one/two"))
+    with pytest.raises(NotFoundError):
+        await storage.remove_folder(at("one/two"))

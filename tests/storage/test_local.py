@@ -115,3 +115,14 @@ async def test_a_spool_on_the_same_disk_is_linked_not_copied(storage: LocalStora
 def test_a_record_is_readable_by_people() -> None:
     record = CommitRecord(number=1, evidence=evidence(), fingerprint="f", replaced="")
     assert b'"save_id"' in msgspec.json.encode(record)
+
+
+async def test_a_move_that_was_killed_half_way_is_finished_by_the_next(
+    storage: LocalStorage,
+) -> None:
+    proof = evidence(2)
+    await node_of(storage, "a.txt").write_if(MemoryBody(b"one"), proof, None)
+    os.link(storage.root / "a.txt", storage.root / "b.txt")
+    moved = await LocalStorage(storage.root).move(StoragePath("a.txt"), StoragePath("b.txt"))
+    assert moved.evidence == proof
+    assert await node_of(storage, "a.txt").stat() is None

@@ -178,6 +178,45 @@ class StorageBackend(Protocol):
         """
         ...
 
+    async def make_folder(self, path: StoragePath) -> None:
+        """Make a folder, with those above it.
+
+        Raises:
+            AlreadyExistsError: there is a folder or a file of that name.
+        """
+        ...
+
+    async def remove_folder(self, path: StoragePath) -> None:
+        """Remove an empty folder.
+
+        Raises:
+            NotFoundError: there is no such folder.
+            ConflictError: something is in it.
+        """
+        ...
+
+    async def move(
+        self, source: StoragePath, target: StoragePath, *, resumed: bool = False
+    ) -> Head:
+        """Move one file with its history; never over another one.
+
+        MUST NOT lose a write that lands at `source` meanwhile: it moves too, or it is refused. A
+        move that was cut short is finished by calling it again.
+
+        Args:
+            source: where the file lies.
+            target: where it is to lie; its folder is made.
+            resumed: an earlier call may have come half way.
+
+        Returns:
+            The head at its new place.
+
+        Raises:
+            NotFoundError: there is no file at `source`.
+            AlreadyExistsError: `target` is taken.
+        """
+        ...
+
     async def probe(self) -> ProbeReport:
         """Try what the back end can really do."""
         ...

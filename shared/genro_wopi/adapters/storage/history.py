@@ -12,6 +12,7 @@ Everything after it can be repeated by anybody who finds it undone.
 
 import contextlib
 import os
+import time
 from pathlib import Path
 from typing import Final
 
@@ -39,13 +40,14 @@ class History:
     """The records of one file. Blocking; callers run it in the storage's threads."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._latest: CommitRecord | None = None
 
     def latest(self) -> CommitRecord | None:
         """Return the newest record; reads the folder once, then only looks for the next number."""
         latest = self._latest
-        if latest is None:
+        if latest is None or not self._record(latest.number).exists():
+            self._latest = None
             numbers = self._numbers()
             if not numbers:
                 return None
@@ -57,19 +59,19 @@ class History:
 
     def prepare(self) -> None:
         """Make sure that the folder is there."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
 
     def data(self, save_id: str) -> Path:
         """Name the bytes of a version that is being committed."""
-        return self._folder / f"{save_id}.data"
+        return self.folder / f"{save_id}.data"
 
     def before(self, number: int) -> Path:
         """Name the bytes that a version replaced."""
-        return self._folder / f"{number:0{_NUMBER_DIGITS}d}.before"
+        return self.folder / f"{number:0{_NUMBER_DIGITS}d}.before"
 
     def commit(self, record: CommitRecord) -> bool:
         """Make a record the newest; False where another writer was quicker."""
-        draft = self._folder / f"{record.evidence.save_id}.draft"
+        draft = self.folder / f"{record.evidence.save_id}.draft"
         _write_durably(draft, msgspec.json.encode(record))
         try:
             os.link(draft, self._record(record.number))
@@ -77,7 +79,7 @@ class History:
             return False
         finally:
             draft.unlink(missing_ok=True)
-        fsync_folder(self._folder)
+        fsync_folder(self.folder)
         self._latest = record
         return True
 
@@ -85,9 +87,21 @@ class History:
         """Remove what an attempt that lost has left."""
         self.data(save_id).unlink(missing_ok=True)
 
+    def move_to(self, other: "History") -> None:
+        """Become the history of another path. Safe to repeat.
+
+        What an earlier file of that path left is set aside.
+        """
+        if not self.folder.exists():
+            return
+        if other.folder.exists():
+            other.folder.rename(f"{other.folder}.retired-{time.time_ns()}")
+        self.folder.rename(other.folder)
+        fsync_folder(self.folder.parent)
+
     def _numbers(self) -> list[int]:
         try:
-            names = [entry.name for entry in self._folder.iterdir()]
+            names = [entry.name for entry in self.folder.iterdir()]
         except FileNotFoundError:
             return []
         return [int(n.removesuffix(".json")) for n in names if n.endswith(".json")]
@@ -96,7 +110,7 @@ class History:
         return _decoder.decode(self._record(number).read_bytes())
 
     def _record(self, number: int) -> Path:
-        return self._folder / f"{number:0{_NUMBER_DIGITS}d}.json"
+        return self.folder / f"{number:0{_NUMBER_DIGITS}d}.json"
 
 
 def fsync_folder(folder: Path | int) -> None:

@@ -7,13 +7,14 @@ nothing outside `base_path` can be reached. Network folders are not supported: t
 
 import asyncio
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
 import stat as stat_module
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeVar
@@ -24,6 +25,7 @@ from genro_wopi.adapters.storage.history import (
     fsync_folder,
     remove_quietly,
 )
+from genro_wopi.adapters.storage.local_folders import make_folder, move_file, remove_folder
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings, invalid
 from genro_wopi.domain.errors import NotFoundError, StorageFullError
 from genro_wopi.domain.files import Evidence, Head
@@ -91,6 +93,25 @@ class LocalStorage:
         """See StorageBackend."""
         return await self.in_thread(lambda: self._list(path, limit))
 
+    async def make_folder(self, path: StoragePath) -> None:
+        """See StorageBackend."""
+        await self.in_thread(lambda: make_folder(self, path))
+
+    async def remove_folder(self, path: StoragePath) -> None:
+        """See StorageBackend."""
+        await self.in_thread(lambda: remove_folder(self, path))
+
+    async def move(
+        self, source: StoragePath, target: StoragePath, *, resumed: bool = False
+    ) -> Head:
+        """See StorageBackend."""
+        del resumed  # Two names of one inode tell by themselves that a move came half way.
+        await self.in_thread(lambda: move_file(self, source, target))
+        head = await self.node(target).stat()
+        if head is None:
+            raise StorageFaultError("The moved file is gone again.")
+        return head
+
     async def probe(self) -> ProbeReport:
         """See StorageBackend."""
         return await self.in_thread(self._probe)
@@ -135,13 +156,32 @@ class LocalStorage:
         finally:
             os.close(descriptor)
 
+    @contextmanager
+    def exclusively(self, *paths: StoragePath) -> Generator[None]:
+        """Keep other processes from committing or moving these paths at the same time."""
+        folder = self.root / RESERVED_SEGMENT / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            for stripe in sorted({_digest(path)[:2] for path in paths}):
+                descriptor = os.open(folder / stripe, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                stack.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+
+    def settle(self, path: StoragePath) -> None:
+        """Finish a commit at a path whose writer was killed.
+
+        Raises:
+            FileNotFoundError: there is no file.
+        """
+        LocalNode(self, path).look()
+
     def rescued(self, rescue_id: str) -> Path:
         """Name a recovery copy."""
         return self.root / RESERVED_SEGMENT / "recovery" / rescue_id
 
     def _history(self, path: StoragePath) -> History:
-        digest = hashlib.sha256(path.encode()).hexdigest()[:32]
-        return History(self.root / RESERVED_SEGMENT / "history" / digest)
+        return History(self.root / RESERVED_SEGMENT / "history" / _digest(path))
 
     def _list(self, path: StoragePath, limit: int) -> list[FolderEntry]:
         segments = path.split("/") if path else []
@@ -272,9 +312,9 @@ class LocalNode:
             yield chunk
 
     def _stat(self) -> Head:
-        return _head(*self._look())
+        return _head(*self.look())
 
-    def _look(self) -> tuple[os.stat_result, CommitRecord | None]:
+    def look(self) -> tuple[os.stat_result, CommitRecord | None]:
         """Return the visible file with the newest record, finishing what was left undone.
 
         A writer moves its bytes into place after its commit point. Seen in between, the file still
@@ -308,18 +348,36 @@ class LocalNode:
 
     def _write_if(self, body: Body, evidence: Evidence, expected: Head | None) -> Head:
         history = self._storage.history(self._path)
+        self._require(expected)
         history.prepare()
-        record = history.latest()
+        _place(body, history.data(evidence.save_id), mode=FILE_MODE)
+        try:
+            with self._storage.exclusively(self._path):
+                return self._commit(history, evidence, expected)
+        except BaseException:
+            history.discard(evidence.save_id)
+            raise
+
+    def _require(self, expected: Head | None) -> str:
+        """Return the fingerprint of the head if it is what is expected."""
         try:
             found = self._stat().fingerprint
         except FileNotFoundError:
             found = ""
         if found != (expected.fingerprint if expected else ""):
             raise HeadChangedError("The file is not what was expected.")
+        return found
+
+    def _commit(self, history: History, evidence: Evidence, expected: Head | None) -> Head:
+        found = self._require(expected)
+        record = history.latest()
+        data = history.data(evidence.save_id)
+        if not data.exists():
+            raise HeadChangedError("The file was moved meanwhile.")
         with self._storage.folder(self._parents, create=True) as folder:
             status = self._visible(folder)
-            data = history.data(evidence.save_id)
-            _place(body, data, mode=stat_module.S_IMODE(status.st_mode) if status else FILE_MODE)
+            if status is not None:
+                data.chmod(stat_module.S_IMODE(status.st_mode))
             written = data.stat()
             next_record = CommitRecord(
                 number=(record.number if record else 0) + 1,
@@ -328,7 +386,6 @@ class LocalNode:
                 replaced=found,
             )
             if not history.commit(next_record):
-                history.discard(evidence.save_id)
                 raise HeadChangedError("Another writer was quicker.")
             self._put_in_place(history, next_record, folder)
         return _head(written, next_record)
@@ -360,6 +417,10 @@ class LocalNode:
                 raise HeadChangedError("Another program created the file.") from None
             remove_quietly(data)
         fsync_folder(folder)
+
+
+def _digest(path: StoragePath) -> str:
+    return hashlib.sha256(path.encode()).hexdigest()[:32]
 
 
 @contextmanager

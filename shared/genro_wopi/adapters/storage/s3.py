@@ -23,6 +23,7 @@ from genro_wopi.adapters.storage.s3_client import (
     status_of,
     translated,
 )
+from genro_wopi.adapters.storage.s3_folders import make_folder, move_object, remove_folder
 from genro_wopi.adapters.storage.s3_probe import probe_store
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.domain.errors import NotFoundError
@@ -104,6 +105,11 @@ class S3Storage:
         """Return the object's key."""
         return f"{self.settings.prefix}{path}"
 
+    def history_prefix(self, path: StoragePath) -> str:
+        """Return what the keys of a file's kept versions begin with."""
+        digest = hashlib.sha256(path.encode()).hexdigest()[:32]
+        return self.key(f"{RESERVED_SEGMENT}/history/{digest}/")
+
     async def list_folder(self, path: StoragePath, *, limit: int) -> list[FolderEntry]:
         """See StorageBackend."""
         prefix = self.key(f"{path}/" if path else "")
@@ -128,9 +134,23 @@ class S3Storage:
             for item in answer.get("Contents", [])
             if (name := str(item["Key"])[len(prefix) :])
         ]
-        if path and not entries:
+        if path and not entries and not answer.get("Contents"):
             raise NotFoundError("There is no such folder in the storage.")
         return sorted(entries, key=lambda e: e.name)[:limit]
+
+    async def make_folder(self, path: StoragePath) -> None:
+        """See StorageBackend; an empty object named as the folder marks it."""
+        await make_folder(self, path)
+
+    async def remove_folder(self, path: StoragePath) -> None:
+        """See StorageBackend."""
+        await remove_folder(self, path)
+
+    async def move(
+        self, source: StoragePath, target: StoragePath, *, resumed: bool = False
+    ) -> Head:
+        """See StorageBackend."""
+        return await move_object(self, source, target, resumed=resumed)
 
     async def probe(self) -> ProbeReport:
         """See StorageBackend."""
@@ -205,9 +225,8 @@ class S3Node:
         if self._storage.versioned:
             return
         bucket, key = self._object["Bucket"], self._object["Key"]
-        digest = hashlib.sha256(self._path.encode()).hexdigest()[:32]
         etag = head.fingerprint.strip('"')
-        target = self._storage.key(f"{RESERVED_SEGMENT}/history/{digest}/{etag}")
+        target = f"{self._storage.history_prefix(self._path)}{etag}"
         try:
             await self._storage.client.copy_object(
                 Bucket=bucket,

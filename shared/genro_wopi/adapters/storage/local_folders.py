@@ -1,0 +1,85 @@
+"""Folders of the `local` back end, and moving a file between them. Blocking; run in its threads.
+
+Moving gives the file its second name, moves its history, and takes the first name away. It holds
+the locks of both paths, so that no save can be committed in between; a kill leaves two names of
+one inode, and the next call goes on from there.
+"""
+
+import errno
+import os
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from genro_wopi.adapters.storage.history import History, fsync_folder
+from genro_wopi.domain.errors import AlreadyExistsError, ConflictError
+from genro_wopi.domain.paths import StoragePath, base_name
+
+
+class Folders(Protocol):
+    """What of `LocalStorage` is needed here."""
+
+    def folder(self, segments: list[str], *, create: bool = False) -> AbstractContextManager[int]:
+        """Open a folder below the root without following symbolic links."""
+        ...
+
+    def exclusively(self, *paths: StoragePath) -> AbstractContextManager[None]:
+        """Keep other processes from committing or moving these paths."""
+        ...
+
+    def history(self, path: StoragePath) -> History:
+        """Return the history of a path."""
+        ...
+
+    def settle(self, path: StoragePath) -> None:
+        """Finish a commit at a path whose writer was killed."""
+        ...
+
+
+def make_folder(storage: Folders, path: StoragePath) -> None:
+    """See StorageBackend.make_folder."""
+    with storage.folder(_parents(path), create=True) as above:
+        try:
+            os.mkdir(base_name(path), dir_fd=above)
+        except FileExistsError as error:
+            raise AlreadyExistsError(f"There is something named {path!r} already.") from error
+        fsync_folder(above)
+
+
+def remove_folder(storage: Folders, path: StoragePath) -> None:
+    """See StorageBackend.remove_folder."""
+    with storage.folder(_parents(path)) as above:
+        try:
+            os.rmdir(base_name(path), dir_fd=above)
+        except OSError as error:
+            if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise ConflictError("The folder is not empty.") from error
+            if error.errno == errno.ENOTDIR:
+                raise FileNotFoundError(errno.ENOENT, "not a folder", path) from error
+            raise
+        fsync_folder(above)
+
+
+def move_file(storage: Folders, source: StoragePath, target: StoragePath) -> None:
+    """See StorageBackend.move."""
+    with storage.exclusively(source, target):
+        storage.settle(source)
+        with (
+            storage.folder(_parents(source)) as source_folder,
+            storage.folder(_parents(target), create=True) as target_folder,
+        ):
+            names = {"src_dir_fd": source_folder, "dst_dir_fd": target_folder}
+            try:
+                os.link(base_name(source), base_name(target), follow_symlinks=False, **names)
+            except FileExistsError:
+                old = os.stat(base_name(source), dir_fd=source_folder, follow_symlinks=False)
+                new = os.stat(base_name(target), dir_fd=target_folder, follow_symlinks=False)
+                if (old.st_dev, old.st_ino) != (new.st_dev, new.st_ino):
+                    raise AlreadyExistsError(f"There is a file {target!r} already.") from None
+            storage.history(source).move_to(storage.history(target))
+            fsync_folder(target_folder)
+            os.unlink(base_name(source), dir_fd=source_folder)
+            fsync_folder(source_folder)
+
+
+def _parents(path: StoragePath) -> list[str]:
+    return path.split("/")[:-1]

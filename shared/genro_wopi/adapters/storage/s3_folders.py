@@ -1,0 +1,150 @@
+"""Folders of the `s3` back end, and moving an object.
+
+S3 has no folders and no rename. A folder that is made is an empty object whose key ends with a
+slash. A move copies the object, checks that the original did not change meanwhile, and deletes it;
+killed in between it leaves both, and the next call goes on: the copy carries the same evidence.
+"""
+
+from typing import Any, Final, Protocol
+
+from botocore.exceptions import ClientError
+
+from genro_wopi.adapters.storage.s3_client import (
+    FAULTS,
+    S3Client,
+    S3Settings,
+    status_of,
+    translated,
+)
+from genro_wopi.domain.errors import AlreadyExistsError, ConflictError, NotFoundError
+from genro_wopi.domain.files import Head
+from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.storages import HeadChangedError, StorageFaultError, StorageNode
+
+COPY_ATTEMPTS_MAX: Final = 5
+_PRECONDITION_FAILED: Final = 412
+
+
+class Bucket(Protocol):
+    """What of `S3Storage` is needed here."""
+
+    client: S3Client
+    settings: S3Settings
+    versioned: bool
+
+    def node(self, path: StoragePath) -> StorageNode:
+        """Name one file."""
+        ...
+
+    def key(self, path: str) -> str:
+        """Return the object's key."""
+        ...
+
+    def history_prefix(self, path: StoragePath) -> str:
+        """Return what the keys of a file's kept versions begin with."""
+        ...
+
+
+async def make_folder(bucket: Bucket, path: StoragePath) -> None:
+    """See StorageBackend.make_folder."""
+    if await _keys(bucket, bucket.key(f"{path}/"), limit=1):
+        raise AlreadyExistsError(f"There is a folder {path!r} already.")
+    if await bucket.node(path).stat() is not None:
+        raise AlreadyExistsError(f"There is a file {path!r} already.")
+    await _call(
+        bucket.client.put_object(
+            Bucket=bucket.settings.bucket, Key=bucket.key(f"{path}/"), Body=b"", ContentLength=0
+        )
+    )
+
+
+async def remove_folder(bucket: Bucket, path: StoragePath) -> None:
+    """See StorageBackend.remove_folder."""
+    marker = bucket.key(f"{path}/")
+    found = await _keys(bucket, marker, limit=2)
+    if not found:
+        raise NotFoundError("There is no such folder in the storage.")
+    if found != [marker]:
+        raise ConflictError("The folder is not empty.")
+    await _delete(bucket, marker)
+
+
+async def move_object(
+    bucket: Bucket, source: StoragePath, target: StoragePath, *, resumed: bool
+) -> Head:
+    """See StorageBackend.move."""
+    for _ in range(COPY_ATTEMPTS_MAX):
+        old = await bucket.node(source).stat()
+        if old is None:
+            raise NotFoundError("There is no such file in the storage.")
+        taken = await bucket.node(target).stat()
+        if taken is not None and not (resumed and _is_copy(old, taken)):
+            raise AlreadyExistsError(f"There is a file {target!r} already.")
+        try:
+            await _copy(bucket, bucket.key(source), bucket.key(target), old.fingerprint)
+        except HeadChangedError:
+            continue
+        await _move_history(bucket, source, target)
+        now = await bucket.node(source).stat()
+        if now is not None and now.fingerprint != old.fingerprint:
+            resumed = True
+            continue
+        await _delete(bucket, bucket.key(source))
+        moved = await bucket.node(target).stat()
+        if moved is None:
+            raise StorageFaultError("The moved file is gone again.")
+        return moved
+    raise StorageFaultError("The file changes faster than it can be moved.")
+
+
+def _is_copy(old: Head, copied: Head) -> bool:
+    """Tell whether an earlier, unfinished move of the same file made this object."""
+    if old.evidence and copied.evidence:
+        return copied.evidence.sequence <= old.evidence.sequence
+    return old.fingerprint == copied.fingerprint and old.size_bytes == copied.size_bytes
+
+
+async def _move_history(bucket: Bucket, source: StoragePath, target: StoragePath) -> None:
+    prefix = bucket.history_prefix(source)
+    for key in await _keys(bucket, prefix, limit=1000):
+        moved_key = bucket.history_prefix(target) + key.removeprefix(prefix)
+        await _copy(bucket, key, moved_key, None)
+        await _delete(bucket, key)
+
+
+async def _keys(bucket: Bucket, prefix: str, *, limit: int) -> list[str]:
+    answer = await _call(
+        bucket.client.list_objects_v2(Bucket=bucket.settings.bucket, Prefix=prefix, MaxKeys=limit)
+    )
+    return [str(item["Key"]) for item in answer.get("Contents", [])]
+
+
+async def _copy(bucket: Bucket, source_key: str, target_key: str, etag: str | None) -> None:
+    condition = {"CopySourceIfMatch": etag} if etag else {}
+    await _call(
+        bucket.client.copy_object(
+            Bucket=bucket.settings.bucket,
+            Key=target_key,
+            CopySource={"Bucket": bucket.settings.bucket, "Key": source_key},
+            **condition,
+        )
+    )
+
+
+async def _delete(bucket: Bucket, key: str) -> None:
+    await _call(bucket.client.delete_object(Bucket=bucket.settings.bucket, Key=key))
+
+
+async def _call(work: Any) -> dict[str, Any]:  # noqa: ANN401 - a coroutine of the untyped library
+    try:
+        answer: dict[str, Any] = await work
+    except ClientError as error:
+        if status_of(error) == _PRECONDITION_FAILED:
+            raise HeadChangedError("The object changed meanwhile.") from error
+        fault = translated(error)
+        if isinstance(fault, HeadChangedError):
+            raise StorageFaultError(f"The store answered {status_of(error)}.") from error
+        raise fault from error
+    except FAULTS as error:
+        raise translated(error) from error
+    return answer
