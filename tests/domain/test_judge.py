@@ -6,6 +6,7 @@ from genro_wopi.domain.commit import Begun, Save, Standing, Verdict, judge
 from genro_wopi.domain.files import KnownHead
 from genro_wopi.domain.identifiers import FileId, SessionId, Version
 from genro_wopi.domain.locks import Lease
+from genro_wopi.domain.paths import StoragePath
 from genro_wopi.protocol.lock_id import LockId
 from genro_wopi.protocol.times import format_us
 
@@ -56,7 +57,9 @@ def verdict(
     save: Save = SAVE, head: KnownHead | None = HEAD, lease: Lease | None = LEASE
 ) -> Verdict:
     standing = Standing.HELD if lease else Standing.RELEASED
-    begun = Begun(standing=standing, lease=lease, released_version="2.x", known=head)
+    begun = Begun(
+        standing=standing, lease=lease, released_version="2.x", known=head, path=StoragePath("a")
+    )
     return judge(save, SHA, head, begun)
 
 

@@ -14,6 +14,7 @@ from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.editor_store import RedisEditorStore
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.lock_store import RedisLockStore
+from genro_wopi.adapters.redis.move_ledger import RedisMoveLedger
 from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
 from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
@@ -24,6 +25,7 @@ from genro_wopi.adapters.storage.opener import CachingStorageOpener
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.adapters.tokens import JwtVerifier, public_keys
 from genro_wopi.domain.clock import SystemClock
+from genro_wopi.domain.moves import Mover
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.settings import Settings
 from genro_wopi.web.health import health_routes
@@ -63,16 +65,26 @@ def build_service(
     )
     stack.push_async_callback(editors.aclose)
     stack.push_async_callback(storages.aclose)
+    registry = RedisFileRegistry(redis, partitions)
+    directory = CachedDirectory(RedisTenantStore(redis))
+    mover = Mover(
+        registry=registry,
+        ledger=RedisMoveLedger(redis, partitions),
+        directory=directory,
+        storages=storages,
+        clock=clock,
+    )
     host = Host(
         tokens=JwtVerifier(public_keys(settings.verify_keys)),
         proofs=ProofChecker(editors, clock, src_url=settings.src_url),
         sessions=RedisSessionStore(redis, partitions),
-        registry=RedisFileRegistry(redis, partitions),
+        registry=registry,
         locks=RedisLockStore(redis, partitions, lock_ttl_ms=lock_ttl_ms),
         ledger=RedisSaveLedger(redis, partitions, lock_ttl_ms=lock_ttl_ms),
         rescues=RedisRescueStore(redis),
-        directory=CachedDirectory(RedisTenantStore(redis)),
+        directory=directory,
         storages=storages,
+        mover=mover,
         editors=editors,
         clock=clock,
         public_url=settings.public_url,

@@ -27,6 +27,7 @@ from genro_wopi.domain.errors import FileChangedError, HostError, UnavailableErr
 from genro_wopi.domain.files import Evidence, Head, KnownHead, known_from_evidence, new_version
 from genro_wopi.domain.identifiers import FileId, SessionId
 from genro_wopi.domain.locks import Lease, mismatch
+from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.storages import Body, HeadChangedError, StorageFaultError, StorageNode
 from genro_wopi.protocol.lock_id import LockId
 from genro_wopi.protocol.times import format_us
@@ -73,6 +74,12 @@ class Standing(Enum):
     """Another lock holds the file."""
     SUPERSEDED = auto()
     """The request was sent before the lease was taken."""
+    MOVING = auto()
+    """The file is being moved; nothing may be written until it lies still."""
+
+
+class FileMovedError(HostError):
+    """The file lies elsewhere than the commit was told, or is on its way; ask where and repeat."""
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +91,8 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     """The head when the lock was released; only for RELEASED."""
     known: KnownHead | None
     """The head as registered."""
+    path: StoragePath
+    """Where the file lies, as registered."""
 
 
 class SaveLedger(Protocol):
@@ -187,10 +196,11 @@ class Commit:
         Raises:
             LockMismatchError: another lock holds the file, or none does.
             FileChangedError: the head is not what the bytes were made from.
+            FileMovedError: the file lies elsewhere, or moves; nothing was changed.
             UnavailableError: Redis or the storage stayed away; nothing was changed.
             StorageFullError: no room; nothing was changed.
         """
-        begun = await self._ledger.begin(save, deadline_s=deadline_s)
+        begun = await self._begin(save, deadline_s)
         if begun.standing is Standing.OTHER:
             raise mismatch(begun.lease)
         head, known = await self._head(save.file_id, begun.known, deadline_s)
@@ -217,9 +227,10 @@ class Commit:
 
         Raises:
             HeadChangedError: it is not.
-            UnavailableError, StorageFullError: as `put_file`.
+            FileMovedError, UnavailableError, StorageFullError: as `put_file`.
         """
-        begun = Begun(standing=Standing.UNLOCKED, lease=None, released_version="", known=None)
+        begun = await self._begin(save, deadline_s)
+        begun = msgspec.structs.replace(begun, standing=Standing.UNLOCKED, lease=None)
         known = None
         if expected is not None:
             known = await self._ledger.observe(save.file_id, expected, deadline_s=deadline_s)
@@ -229,6 +240,12 @@ class Commit:
         saved = _saved(written, begun, is_news=False)
         await self._publish(save, saved)
         return saved
+
+    async def _begin(self, save: Save, deadline_s: float) -> Begun:
+        begun = await self._ledger.begin(save, deadline_s=deadline_s)
+        if begun.standing is Standing.MOVING or begun.path != self._node.path:
+            raise FileMovedError("The file was moved.")
+        return begun
 
     async def _settle_lock(
         self, save: Save, body: Body, begun: Begun, known: KnownHead | None, deadline_s: float

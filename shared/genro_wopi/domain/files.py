@@ -10,8 +10,8 @@ from typing import Protocol
 
 import msgspec
 
-from genro_wopi.domain.identifiers import FileId, TenantId, Version
-from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.identifiers import FileId, SessionId, TenantId, Version
+from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +70,15 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
     path: StoragePath
     head: KnownHead | None
     """None until the file was seen for the first time."""
+    moving_to: StoragePath = StoragePath("")
+    """Where it is being moved to; empty while it lies still."""
+    moved_by: SessionId = SessionId("")
+    """The session that asked for the move."""
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the file was deleted; it lies among the deleted ones for a while."""
+        return self.path.startswith(f"{RESERVED_SEGMENT}/")
 
 
 class FileRegistry(Protocol):
@@ -85,6 +94,10 @@ class FileRegistry(Protocol):
         self, tenant_id: TenantId, storage_name: str, path: StoragePath
     ) -> FileId | None:
         """Return the id of a file that was registered; None where it never was."""
+        ...
+
+    async def record(self, file_id: FileId) -> FileRecord | None:
+        """Return the record of a registered file."""
         ...
 
     async def observe(

@@ -1,5 +1,6 @@
 """Files in storages: list, create, upload, download. Writing goes through the commit protocol."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from importlib.resources import files as package_files
@@ -8,7 +9,7 @@ from typing import Final
 import msgspec
 
 from genro_wopi.domain.callers import Caller
-from genro_wopi.domain.commit import Commit, Save, Saved
+from genro_wopi.domain.commit import Commit, FileMovedError, Save, Saved
 from genro_wopi.domain.errors import (
     AlreadyExistsError,
     FieldError,
@@ -37,6 +38,7 @@ from genro_wopi.protocol.byte_range import ByteRange, UnsatisfiableRangeError, p
 from genro_wopi.protocol.times import format_us
 
 UPLOAD_PATIENCE_S: Final = 25.0
+MOVE_PAUSE_S: Final = 0.2
 ATTEMPTS_MAX: Final = 8
 """How often an unconditional upload starts again when others write the same file."""
 
@@ -105,15 +107,18 @@ async def upload_file(
         PreconditionFailedError: If-Match or If-None-Match did not hold.
         UnavailableError: the storage stayed away, or others kept writing the file.
     """
-    node, record = await _file(office, caller, request)
     deadline_s = office.clock.monotonic_s() + UPLOAD_PATIENCE_S
-    commit = Commit(office.ledger, node, office.clock)
     for _ in range(ATTEMPTS_MAX):
+        node, record = await _file(office, caller, request)
+        commit = Commit(office.ledger, node, office.clock)
         head = await node.stat()
         await _check_conditions(office, record, head, conditions)
         try:
             saved = await commit.upload(_save(record), body, head, deadline_s=deadline_s)
         except HeadChangedError:
+            continue
+        except FileMovedError:
+            await asyncio.sleep(MOVE_PAUSE_S)
             continue
         return _view(record, saved)
     raise UnavailableError("Others keep writing this file; try again.")

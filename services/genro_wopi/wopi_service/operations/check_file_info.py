@@ -7,12 +7,11 @@ import base64
 import hashlib
 from urllib.parse import urlsplit
 
-from genro_wopi.domain.errors import NotFoundError
 from genro_wopi.domain.files import Head, KnownHead
 from genro_wopi.domain.paths import base_name, extension_of
 from genro_wopi.domain.sessions import Admission, Permission, Purpose, Session
 from genro_wopi.protocol.check_file_info import FileFacts, PropertyValue, check_file_info
-from genro_wopi.wopi_service.operations.host import EditorRequest, Host, admit, node_of
+from genro_wopi.wopi_service.operations.host import EditorRequest, Host, admit, existing
 
 
 async def answer_check_file_info(
@@ -25,10 +24,7 @@ async def answer_check_file_info(
         StorageFaultError: the storage does not answer.
     """
     admission = await admit(host, request, Purpose.CHECK)
-    node = await node_of(host, admission)
-    head = await node.stat()
-    if head is None:
-        raise NotFoundError("The file is not in its storage any more.")
+    _, head = await existing(host, admission.file)
     known = await known_head(host, admission, head)
     session = admission.session
     return check_file_info(_facts(host, admission, known), session.kind), session

@@ -8,12 +8,12 @@ from contextlib import AsyncExitStack
 
 import msgspec
 
-from genro_wopi.domain.errors import ExpectedSizeExceededError, RangeError
+from genro_wopi.domain.errors import ExpectedSizeExceededError, NotFoundError, RangeError
 from genro_wopi.domain.files import KnownHead
 from genro_wopi.domain.sessions import Purpose, Session
 from genro_wopi.protocol.byte_range import ByteRange, UnsatisfiableRangeError, parse_range
 from genro_wopi.wopi_service.operations.check_file_info import known_head
-from genro_wopi.wopi_service.operations.host import EditorRequest, Host, admit, node_of
+from genro_wopi.wopi_service.operations.host import EditorRequest, Host, admit, existing, node_of
 
 
 class FileContent(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,12 +58,16 @@ async def open_file(
         StorageFaultError: the storage does not answer.
     """
     admission = await admit(host, request, Purpose.READ)
-    node = await node_of(host, admission)
+    node = await node_of(host, admission.file)
     registered = admission.file.head
     part = _range(byte_range, registered.size_bytes) if registered else None
     async with AsyncExitStack() as stack:
         first, last = (part.first, part.last) if part else (0, None)
-        opened = await stack.enter_async_context(node.open_read(first=first, last=last))
+        try:
+            opened = await stack.enter_async_context(node.open_read(first=first, last=last))
+        except NotFoundError:
+            node, _ = await existing(host, admission.file)
+            opened = await stack.enter_async_context(node.open_read(first=first, last=last))
         reader = admission.session.session_id
         head = await known_head(host, admission, opened.head, reader=reader)
         if part is not None and registered is not None and head.version != registered.version:

@@ -8,9 +8,11 @@ from genro_wopi.domain.access_tokens import TokenVerifier
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.commit import SaveLedger
 from genro_wopi.domain.editors import EditorDirectory
-from genro_wopi.domain.files import FileRegistry
+from genro_wopi.domain.errors import NotFoundError
+from genro_wopi.domain.files import FileRecord, FileRegistry, Head
 from genro_wopi.domain.identifiers import FileId
 from genro_wopi.domain.locks import LockStore
+from genro_wopi.domain.moves import Mover
 from genro_wopi.domain.rescues import RescueStore
 from genro_wopi.domain.sessions import Admission, Purpose, SessionStore
 from genro_wopi.domain.storages import StorageNode, StorageOpener
@@ -38,6 +40,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     rescues: RescueStore
     directory: Directory
     storages: StorageOpener
+    mover: Mover
     editors: EditorDirectory
     clock: Clock
     public_url: str
@@ -77,13 +80,33 @@ async def admit(
     )
 
 
-async def node_of(host: Host, admission: Admission) -> StorageNode:
-    """Return the file's node in its storage.
+async def node_of(host: Host, file: FileRecord) -> StorageNode:
+    """Return the node of a file that lies still.
 
     Raises:
-        NotFoundError: tenant or storage is gone or not active.
+        NotFoundError: the file was deleted; tenant or storage is gone or not active.
     """
-    file = admission.file
+    if file.moving_to:
+        file = await host.mover.settled(file.file_id, deadline_s=host.deadline(READ_PATIENCE_S))
+    if file.is_deleted:
+        raise NotFoundError("The file was deleted.")
     storage = await host.directory.storage(file.tenant_id, file.storage_name)
     backend = await host.storages.open(storage)
     return backend.node(file.path)
+
+
+async def existing(host: Host, file: FileRecord) -> tuple[StorageNode, Head]:
+    """Return a file's node and head; looks again where it was moved in between.
+
+    Raises:
+        NotFoundError: it is not in its storage any more.
+    """
+    node = await node_of(host, file)
+    head = await node.stat()
+    if head is None:
+        deadline_s = host.deadline(READ_PATIENCE_S)
+        node = await node_of(host, await host.mover.settled(file.file_id, deadline_s=deadline_s))
+        head = await node.stat()
+    if head is None:
+        raise NotFoundError("The file is not in its storage any more.")
+    return node, head

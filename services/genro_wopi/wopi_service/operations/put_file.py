@@ -8,7 +8,7 @@ Spec: https://learn.microsoft.com/microsoft-365/cloud-storage-partner-program/re
 
 import msgspec
 
-from genro_wopi.domain.commit import Commit, Save, Saved
+from genro_wopi.domain.commit import Commit, FileMovedError, Save, Saved
 from genro_wopi.domain.errors import (
     FileChangedError,
     HostError,
@@ -18,7 +18,7 @@ from genro_wopi.domain.errors import (
 from genro_wopi.domain.identifiers import new_save_id
 from genro_wopi.domain.rescues import Rescue
 from genro_wopi.domain.sessions import Admission, Purpose
-from genro_wopi.domain.storages import Body
+from genro_wopi.domain.storages import Body, StorageNode
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.protocol.lock_id import LockId, parse_lock_id
 from genro_wopi.protocol.put_file import PutFileHeaders
@@ -68,7 +68,7 @@ async def commit_save(host: Host, save_request: SaveRequest, body: Body) -> Save
         StorageFullError: no room; nothing was changed.
     """
     admission, headers = save_request.admission, save_request.headers
-    node = await node_of(host, admission)
+    node = await node_of(host, admission.file)
     session = admission.session
     save = Save(
         save_id=new_save_id(),
@@ -86,28 +86,37 @@ async def commit_save(host: Host, save_request: SaveRequest, body: Body) -> Save
         editors=headers.editors,
     )
     deadline_s = host.deadline(SAVE_PATIENCE_S)
-    commit = Commit(host.ledger, node, host.clock)
     try:
-        return await commit.put_file(save, body, deadline_s=deadline_s)
+        while True:
+            try:
+                commit = Commit(host.ledger, node, host.clock)
+                return await commit.put_file(save, body, deadline_s=deadline_s)
+            except FileMovedError:
+                file = await host.mover.settled(session.file_id, deadline_s=deadline_s)
+                node = await node_of(host, file)
     except (LockMismatchError, FileChangedError) as refusal:
-        await _rescue(host, save_request, save, body, str(refusal))
+        await _rescue(host, save_request, node, save, body, str(refusal))
         raise
 
 
 async def _rescue(
-    host: Host, save_request: SaveRequest, save: Save, body: Body, reason: str
+    host: Host,
+    save_request: SaveRequest,
+    node: StorageNode,
+    save: Save,
+    body: Body,
+    reason: str,
 ) -> None:
     """Keep a refused body aside. Where even that fails, the editor is asked to send it again."""
     admission = save_request.admission
     session = admission.session
-    node = await node_of(host, admission)
     await node.rescue(body, save.save_id)
     rescue = Rescue(
         rescue_id=save.save_id,
         tenant_id=session.tenant_id,
         storage_name=session.storage_name,
         file_id=session.file_id,
-        file_path=admission.file.path,
+        file_path=node.path,
         session_id=session.session_id,
         account=session.account,
         user=session.user,

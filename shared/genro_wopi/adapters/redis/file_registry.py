@@ -5,7 +5,7 @@ from typing import Final
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient, text
 from genro_wopi.adapters.redis.keys import FileKeys
-from genro_wopi.adapters.redis.rows import file_record, head_arguments, known_head
+from genro_wopi.adapters.redis.rows import FILE_FIELDS, file_record, head_arguments, known_head
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.files import FileRecord, Head, KnownHead
@@ -14,7 +14,10 @@ from genro_wopi.domain.paths import StoragePath
 
 _REGISTER_PATH: Final = Script("register_path")
 _REGISTER_FILE: Final = Script("register_file")
+_RELEASE_PATH: Final = Script("release_path")
 _OBSERVE: Final = Script("observe_head")
+
+REGISTER_ATTEMPTS_MAX: Final = 5
 
 
 class RedisFileRegistry:
@@ -29,13 +32,23 @@ class RedisFileRegistry:
     ) -> FileRecord:
         """See FileRegistry."""
         key = keys.path(tenant_id, storage_name, path)
-        file_id = FileId(text(await self._redis.run(_REGISTER_PATH, (key,), (new_file_id(),))))
+        for _ in range(REGISTER_ATTEMPTS_MAX):
+            file_id = FileId(text(await self._redis.run(_REGISTER_PATH, (key,), (new_file_id(),))))
+            names = FileKeys(file_id, self._partition_count)
+            row = await self._redis.run(
+                _REGISTER_FILE, (names.file,), (tenant_id, storage_name, path)
+            )
+            record = file_record(file_id, row)
+            if record is not None and path in {record.path, record.moving_to}:
+                return record
+            await self._redis.run(_RELEASE_PATH, (key,), (file_id,))
+        raise UnavailableError("The file is moved faster than it can be found; try again.")
+
+    async def record(self, file_id: FileId) -> FileRecord | None:
+        """See FileRegistry."""
         names = FileKeys(file_id, self._partition_count)
-        row = await self._redis.run(_REGISTER_FILE, (names.file,), (tenant_id, storage_name, path))
-        record = file_record(file_id, row)
-        if record is None:
-            raise UnavailableError("Redis did not keep the file's record; try again.")
-        return record
+        row = await self._redis.call("HMGET", names.file, *FILE_FIELDS)
+        return file_record(file_id, row)
 
     async def find(
         self, tenant_id: TenantId, storage_name: str, path: StoragePath

@@ -8,7 +8,7 @@ import msgspec
 from genro_wopi.adapters.redis.client import Reply, number, text
 from genro_wopi.domain.errors import UnauthenticatedError
 from genro_wopi.domain.files import FileRecord, Head, KnownHead
-from genro_wopi.domain.identifiers import FileId, TenantId, Version
+from genro_wopi.domain.identifiers import FileId, SessionId, TenantId, Version
 from genro_wopi.domain.locks import Lease
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.sessions import (
@@ -22,6 +22,12 @@ from genro_wopi.protocol.lock_id import LockId
 
 GRACE_US: Final = GRACE_MS * 1000
 KEPT_US: Final = GRACE_US + ENDED_KEPT_MS * 1000
+
+FILE_FIELDS: Final = (
+    *("tenant", "storage", "path", "fp", "version", "lm", "size", "seq"),
+    *("sha", "session", "wepoch", "attempt", "save_id", "move", "move_by"),
+)
+"""A file's record, as `file_row` in fragments/records.lua reads it."""
 
 _session_decoder: Final = msgspec.json.Decoder(Session)
 
@@ -77,6 +83,8 @@ def file_record(file_id: FileId, row: Sequence[Reply]) -> FileRecord | None:
         storage_name=text(row[1]),
         path=StoragePath(text(row[2])),
         head=known_head(row),
+        moving_to=StoragePath(text(row[13])),
+        moved_by=SessionId(text(row[14])),
     )
 
 

@@ -12,6 +12,7 @@ from genro_wopi.domain.commit import Begun, Save, Saved, Standing
 from genro_wopi.domain.files import Head, KnownHead
 from genro_wopi.domain.identifiers import FileId
 from genro_wopi.domain.locks import Lease
+from genro_wopi.domain.paths import StoragePath
 from genro_wopi.protocol.lock_id import LOCK_TTL_MS
 
 _BEGIN: Final = Script("begin_save")
@@ -30,6 +31,7 @@ _STANDINGS: Final = {
     b"unlocked": Standing.UNLOCKED,
     b"other": Standing.OTHER,
     b"superseded": Standing.SUPERSEDED,
+    b"moving": Standing.MOVING,
 }
 
 
@@ -63,6 +65,7 @@ class RedisSaveLedger:
                 save.attempt,
                 min(COVER_MS, self._lock_ttl_ms),
                 GRACE_US,
+                "1" if save.session_id else "",
             ),
             deadline_s=deadline_s,
         )
@@ -73,6 +76,7 @@ class RedisSaveLedger:
             standing=standing,
             lease=lease(reply[1], int(reply[3])),
             known=known_head(reply[2]),
+            path=StoragePath(text(reply[2][2])),
             released_version=text(reply[4]) if standing is Standing.RELEASED else "",
         )
 
@@ -121,8 +125,13 @@ class RedisSaveLedger:
         names = FileKeys(save.file_id, self._partition_count)
         await self._redis.run(
             _ANNOUNCE,
-            (names.session(save.session_id), names.file, names.events),
-            ("save_rescued", rescue_id, "recovery_id", rescue_id, "reason", reason),
+            (names.session(save.session_id), names.file, names.events, names.intents),
+            (
+                "save_rescued",
+                rescue_id,
+                f"{save.save_id} {save.file_id}",
+                *("recovery_id", rescue_id, "reason", reason),
+            ),
         )
 
 

@@ -11,17 +11,19 @@
 -- ARGV[4] client's time of sending, ticks; 0 where unknown
 -- ARGV[5] life that the lock must have left, ms
 -- ARGV[6] grace after the session's end, us
+-- ARGV[7] '1' for an editor's session; '' for the management API, which has none
 --
--- Returns: {'ended'} | {'other', lock row, file row, now} | {standing, lock row, file row, now, version
+-- Returns: {'ended'} | {'moving', …} while the file moves | {'other', lock row, file row, now} | {standing, lock row, file row, now, version
 -- at the release}, where standing is held, superseded, released or unlocked.
 -- Safe to run twice: the intent is a set member.
 -- include: moment
 -- include: session
 -- include: records
 local now = now_us()
-if phase_of(KEYS[1], ARGV[1], now, ARGV[6]) == 'ended' then return {'ended'} end
+if ARGV[7] == '1' and phase_of(KEYS[1], ARGV[1], now, ARGV[6]) == 'ended' then return {'ended'} end
 local lock = lock_row(KEYS[3])
 local file = file_row(KEYS[2])
+if file[14] then return {'moving', lock, file, int(now), ''} end
 if lock[1] and lock[1] ~= ARGV[2] then return {'other', lock, file, int(now)} end
 local standing, version = 'unlocked', ''
 if lock[1] then

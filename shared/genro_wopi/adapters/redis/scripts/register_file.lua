@@ -1,12 +1,14 @@
--- Writes what never changes by itself about a file: whose it is and where it lies.
+-- Writes whose a new file is and where it lies; what is known of a registered one stays.
 --
 -- KEYS[1] file
 -- ARGV[1] tenant
 -- ARGV[2] storage
 -- ARGV[3] path
 --
--- Returns: the file row.
--- Safe to run twice: it writes the same again.
+-- Returns: the file row; its path is another one where the file was moved meanwhile.
+-- Safe to run twice: the second run changes nothing.
 -- include: records
-redis.call('HSET', KEYS[1], 'tenant', ARGV[1], 'storage', ARGV[2], 'path', ARGV[3])
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('HSET', KEYS[1], 'tenant', ARGV[1], 'storage', ARGV[2], 'path', ARGV[3])
+end
 return file_row(KEYS[1])

@@ -7,5 +7,5 @@ local function lock_row(lock)
 end
 local function file_row(file)
   return redis.call('HMGET', file, 'tenant', 'storage', 'path', 'fp', 'version', 'lm', 'size', 'seq',
-    'sha', 'session', 'wepoch', 'attempt', 'save_id')
+    'sha', 'session', 'wepoch', 'attempt', 'save_id', 'move', 'move_by')
 end
