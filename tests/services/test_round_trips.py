@@ -36,6 +36,8 @@ async def wopi(
             "WOPI_LOCAL_ROOTS": str(tmp_path),
             "WOPI_SPOOL_DIR": str(tmp_path / "spool"),
             "WOPI_EVENT_PARTITIONS": "4",
+            "WOPI_SESSION_SERVICE_URL": "http://session-service",
+            "WOPI_INTERNAL_TOKEN": "x" * 32,
         },
         Service.WOPI,
     )

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from importlib.metadata import version
+from typing import Final
 
 import httpcore
 from litestar import Litestar
@@ -17,6 +18,7 @@ from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.secrets import AesGcmRing
+from genro_wopi.adapters.session_service import SessionServiceClient
 from genro_wopi.adapters.spool import Spool
 from genro_wopi.adapters.storage.opener import CachingStorageOpener
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
@@ -25,13 +27,14 @@ from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.routes.api import api_routes
 from genro_wopi.gateway.routes.forward import Forwarder, forward_route
-from genro_wopi.gateway.routes.internal import SessionServiceClient
 from genro_wopi.gateway.routes.pages import PAGES
 from genro_wopi.gateway.routes.service import GatewayService
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.settings import Settings
 from genro_wopi.web.health import health_routes
 from genro_wopi.web.server import Readiness, serve
+
+WOPI_PREFIXES: Final = ("/wopi", "/wopibootstrapper")
 
 
 async def run(settings: Settings, stopping: asyncio.Event) -> None:
@@ -41,7 +44,11 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         await require_redis(redis)
         readiness = Readiness()
         service = build_service(settings, redis, readiness, stack)
-        groups = {"/wopi": settings.wopi_service_urls} if settings.wopi_service_urls else {}
+        groups = {
+            prefix: settings.wopi_service_urls
+            for prefix in WOPI_PREFIXES
+            if settings.wopi_service_urls
+        }
         groups |= {prefix: (url,) for prefix, url in settings.gateway_routes}
         forwarders = {p: Forwarder(urls, readiness) for p, urls in groups.items()}
         for forwarder in forwarders.values():

@@ -1,4 +1,4 @@
-"""The internal interface of the session-service: one call per operation, for the gateway only.
+"""The internal interface of the session-service: one call per operation, for our own services.
 
 ``POST /internal/operations/{name}`` with ``{"caller": …, "request": …}``. The gateway has decided
 who calls; it shows itself by ``WOPI_INTERNAL_TOKEN``.
@@ -18,6 +18,7 @@ from genro_wopi.management import sessions
 from genro_wopi.runtime.logs import get_logger
 from genro_wopi.session_service.operations import create, manage
 from genro_wopi.session_service.operations.create import LaunchRequest
+from genro_wopi.session_service.operations.derive import TradeRequest, trade_tokens
 from genro_wopi.session_service.operations.desk import Desk
 from genro_wopi.web.errors import problem_answer
 from genro_wopi.web.server import Readiness
@@ -72,7 +73,18 @@ async def launch(request: Request[Any, Any, Any]) -> Response[bytes]:
     return await _answered(request, "launch", work)
 
 
-ROUTES: Final = (operation, launch)
+@post("/internal/trade", status_code=200)
+async def trade(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Trade a session's token for tokens of other files; for the wopi-service."""
+
+    async def work(service: SessionService, call: Call) -> object:
+        parameters = msgspec.json.decode(call.request, type=TradeRequest)
+        return await trade_tokens(service.desk, parameters)
+
+    return await _answered(request, "trade", work)
+
+
+ROUTES: Final = (operation, launch, trade)
 
 
 async def _answered(
@@ -83,7 +95,7 @@ async def _answered(
     service: SessionService = request.app.state["sessions"]
     service.readiness.in_flight += 1
     try:
-        _require_gateway(request, service.internal_token)
+        _require_ours(request, service.internal_token)
         call = msgspec.json.decode(await request.body(), type=Call)
         result = await work(service, call)
     except Exception as error:
@@ -104,7 +116,7 @@ async def _answered(
     return Response(msgspec.json.encode(result), media_type=MediaType.JSON)
 
 
-def _require_gateway(request: Request[Any, Any, Any], token: Secret) -> None:
+def _require_ours(request: Request[Any, Any, Any], token: Secret) -> None:
     shown = request.headers.get("authorization", "").removeprefix("Bearer ")
     if not hmac.compare_digest(shown.encode(), token.reveal().encode()):
-        raise UnauthenticatedError("Only the gateway may call this.")
+        raise UnauthenticatedError("Only the cluster's own services may call this.")

@@ -20,6 +20,7 @@ from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.secrets import AesGcmRing
+from genro_wopi.adapters.session_service import SessionServiceClient
 from genro_wopi.adapters.spool import Spool
 from genro_wopi.adapters.storage.opener import CachingStorageOpener
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
@@ -32,7 +33,7 @@ from genro_wopi.web.health import health_routes
 from genro_wopi.web.server import Readiness, serve
 from genro_wopi.wopi_service.operations.host import Host
 from genro_wopi.wopi_service.operations.proofs import ProofChecker
-from genro_wopi.wopi_service.routes import WopiRoutes
+from genro_wopi.wopi_service.routes.dispatch import BOOTSTRAPPER, WopiRoutes
 from genro_wopi.wopi_service.service import WopiService
 
 
@@ -63,8 +64,9 @@ def build_service(
             egress=EgressPolicy(settings.storage_allow, setting="WOPI_STORAGE_ALLOW"),
         )
     )
-    stack.push_async_callback(editors.aclose)
-    stack.push_async_callback(storages.aclose)
+    trader = SessionServiceClient(settings.session_service_url, settings.internal_token)
+    for close in (editors.aclose, storages.aclose, trader.aclose):
+        stack.push_async_callback(close)
     registry = RedisFileRegistry(redis, partitions)
     directory = CachedDirectory(RedisTenantStore(redis))
     mover = Mover(
@@ -85,9 +87,11 @@ def build_service(
         directory=directory,
         storages=storages,
         mover=mover,
+        trader=trader,
         editors=editors,
         clock=clock,
         public_url=settings.public_url,
+        src_url=settings.src_url,
     )
     Path(settings.spool_dir).mkdir(parents=True, exist_ok=True)
     spool = Spool(settings.spool_dir, disk_bytes_max=settings.spool_bytes_max)
@@ -111,7 +115,7 @@ def create_app(service: WopiService, redis: RedisClient) -> ASGIApp:
     )
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/wopi/"):
+        if scope["type"] == "http" and scope["path"].startswith(("/wopi/", BOOTSTRAPPER)):
             await wopi(scope, receive, send)
         else:
             await others(scope, receive, send)

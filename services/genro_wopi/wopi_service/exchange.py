@@ -46,6 +46,39 @@ class Exchange:
             if message["body"]:
                 yield message["body"]
 
+    async def read(self, *, bytes_max: int) -> bytes:
+        """Return a small body whole.
+
+        Raises:
+            InvalidRequestError: it is longer, or stopped arriving.
+        """
+        received = bytearray()
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                async for chunk in self.body():
+                    received += chunk
+                    if len(received) > bytes_max:
+                        raise InvalidRequestError(f"Send at most {bytes_max} bytes.")
+        except TimeoutError as error:
+            raise InvalidRequestError("The body stopped arriving.") from error
+        return bytes(received)
+
+    async def discard(self) -> None:
+        """Read a body that does not matter, however long, as long as it keeps arriving.
+
+        Raises:
+            InvalidRequestError: it stopped arriving.
+        """
+        chunks = aiter(self.body())
+        while True:
+            try:
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    await anext(chunks)
+            except StopAsyncIteration:
+                return
+            except TimeoutError as error:
+                raise InvalidRequestError("The body stopped arriving.") from error
+
     async def drain(self) -> None:
         """Read what is left of a small body, so that the client sees the answer and no reset."""
         received = 0

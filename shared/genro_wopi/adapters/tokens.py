@@ -56,6 +56,8 @@ class JwtSigner:
             "exp": claims.expires_us // 1_000_000,
             "jti": secrets.token_urlsafe(9),
         }
+        if claims.parent:
+            payload["par"] = claims.parent
         headers = {"kid": self._kid, "typ": TYPE}
         return Secret(jwt.encode(payload, self._key, algorithm=ALGORITHM, headers=headers))
 
@@ -111,6 +113,7 @@ class JwtVerifier:
             can_edit=claims.edit,
             user=claims.usr,
             expires_us=claims.exp * 1_000_000,
+            parent=SessionId(claims.par),
         )
 
 
@@ -122,6 +125,7 @@ class _Payload(msgspec.Struct, frozen=True):
     edr: str = ""
     edit: bool = False
     usr: str = ""
+    par: str = ""
 
 
 def _refused() -> UnauthenticatedError:

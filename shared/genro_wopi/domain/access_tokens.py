@@ -1,5 +1,6 @@
 """What an access token says; how it is written is `genro_wopi.adapters.tokens`' matter."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -21,6 +22,28 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
     user: str
     """Name of the person, shown to others while this session holds the lock."""
     expires_us: int
+    parent: SessionId = SessionId("")
+    """The session that this token was traded from; empty for one that the API created."""
+
+
+class TradedTokens(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens for other files of one session's folder, in the order that was asked for."""
+
+    tokens: list[str]
+    expires_us: int
+
+
+class TokenTrader(Protocol):
+    """Trades a session's token for tokens of other files: none outlives or outranks it."""
+
+    async def trade(self, session_id: SessionId, file_ids: Sequence[FileId]) -> TradedTokens:
+        """Return a token for each file or container.
+
+        Raises:
+            UnauthenticatedError: the session has ended.
+            UnavailableError: the session-service does not answer.
+        """
+        ...
 
 
 class TokenSigner(Protocol):

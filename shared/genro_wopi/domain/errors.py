@@ -7,6 +7,8 @@
   + ForbiddenError             known, but not allowed
   + NotFoundError              no such thing for this caller
   + AlreadyExistsError         the name is taken
+  + NameTakenError             the name that an editor asks for is taken
+  + InvalidNameError           the name that an editor asks for is none
   + ConflictError              the thing is in a state that forbids it
   + PreconditionFailedError    If-Match or If-None-Match did not hold
   + LockMismatchError          another lock holds the file, or none does
@@ -68,6 +70,26 @@ class NotFoundError(HostError):
 
 class AlreadyExistsError(HostError):
     """The name is taken."""
+
+
+class NameTakenError(HostError):
+    """The exact name that an editor asked for is taken."""
+
+    def __init__(self, message: str, *, free_name: str = "", held: str | None = None) -> None:
+        super().__init__(message)
+        self.free_name = free_name
+        """A name that is free; empty where none is offered."""
+        self.held = held
+        """The lock that holds the file of that name; None where none does."""
+
+
+class InvalidNameError(HostError):
+    """The name that an editor asked for cannot be one."""
+
+    def __init__(self, message: str, *, valid_name: str = "") -> None:
+        super().__init__(message)
+        self.valid_name = valid_name
+        """A name that can be used instead; empty where none is offered."""
 
 
 class ConflictError(HostError):

@@ -76,6 +76,11 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The session that asked for the move."""
 
     @property
+    def is_folder(self) -> bool:
+        """Whether this is a container; its path ends with a slash."""
+        return self.path.endswith("/")
+
+    @property
     def is_deleted(self) -> bool:
         """Whether the file was deleted; it lies among the deleted ones for a while."""
         return self.path.startswith(f"{RESERVED_SEGMENT}/")

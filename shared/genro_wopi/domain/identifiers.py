@@ -4,6 +4,8 @@ File ids and session ids are random. A session id begins with two hexadecimal di
 partition of its file, so that the session's records are found without an index.
 """
 
+import base64
+import hashlib
 import re
 import secrets
 import zlib
@@ -48,6 +50,12 @@ def new_file_id() -> FileId:
 def new_session_id(partition: int) -> SessionId:
     """Draw a session id for a file of that partition."""
     return SessionId(f"{partition:02x}{secrets.token_urlsafe(16)}")
+
+
+def derived_session_id(parent: SessionId, file_id: FileId, partition: int) -> SessionId:
+    """Return the id that a session has on another file of its folder; always the same one."""
+    digest = hashlib.sha256(f"{parent} {file_id}".encode()).digest()[:16]
+    return SessionId(f"{partition:02x}{base64.urlsafe_b64encode(digest).decode().rstrip('=')}")
 
 
 def new_save_id() -> str:

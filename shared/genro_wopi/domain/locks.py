@@ -69,6 +69,10 @@ class LockStore(Protocol):
         """Give the lock its full life again."""
         ...
 
+    async def state(self, file_id: FileId) -> Lease | None:
+        """Return what holds a file now; None where nothing does."""
+        ...
+
     async def unlock(self, request: LockRequest, *, deadline_s: float) -> str:
         """Release the lock; its last save may still arrive for a minute."""
         ...

@@ -58,6 +58,7 @@ class MoveLedger(Protocol):
         *,
         lock_id: LockId | None,
         session_id: SessionId,
+        ignores_lock: bool,
     ) -> MoveBegun:
         """Note a move, if the lock allows it and no save is under way. MUST be atomic.
 
@@ -99,6 +100,7 @@ class Mover(msgspec.Struct, frozen=True, kw_only=True):
         lock_id: LockId | None,
         session_id: SessionId,
         deadline_s: float,
+        ignores_lock: bool = False,
     ) -> None:
         """Move a file to a path where nothing lies.
 
@@ -108,6 +110,7 @@ class Mover(msgspec.Struct, frozen=True, kw_only=True):
             lock_id: what the request shows.
             session_id: who asks; its events tell.
             deadline_s: monotonic time until which saves under way are waited for.
+            ignores_lock: the folder around the file is renamed, whoever edits it.
 
         Raises:
             AlreadyExistsError: something lies at the target, or is being moved there.
@@ -119,7 +122,7 @@ class Mover(msgspec.Struct, frozen=True, kw_only=True):
         if not await self.ledger.claim(record, target):
             raise AlreadyExistsError("The name is taken.")
         try:
-            await self._begin(record, target, lock_id, session_id, deadline_s)
+            await self._begin(record, target, lock_id, session_id, deadline_s, ignores_lock)
         except BaseException:
             await self.ledger.release(record, target)
             raise
@@ -143,6 +146,19 @@ class Mover(msgspec.Struct, frozen=True, kw_only=True):
         await self.move(
             record, target, lock_id=lock_id, session_id=session_id, deadline_s=deadline_s
         )
+
+    async def relabel(self, record: FileRecord, target: StoragePath) -> None:
+        """Register another path for a container; the storage has no part in it."""
+        if await self.ledger.claim(record, target):
+            await self.ledger.begin(
+                record.file_id,
+                target,
+                lock_id=None,
+                session_id=SessionId(""),
+                ignores_lock=True,
+            )
+            await self.ledger.finish(record.file_id, SessionId(""), target, "")
+            await self.ledger.release(record, record.path)
 
     async def settled(self, file_id: FileId, *, deadline_s: float) -> FileRecord:
         """Return the record of a file that lies still, finishing a dead mover's work.
@@ -171,10 +187,16 @@ class Mover(msgspec.Struct, frozen=True, kw_only=True):
         lock_id: LockId | None,
         session_id: SessionId,
         deadline_s: float,
+        ignores_lock: bool,  # noqa: FBT001 - of `move`
     ) -> None:
-        note = self.ledger.begin
         while (
-            await note(record.file_id, target, lock_id=lock_id, session_id=session_id)
+            await self.ledger.begin(
+                record.file_id,
+                target,
+                lock_id=lock_id,
+                session_id=session_id,
+                ignores_lock=ignores_lock,
+            )
             is MoveBegun.BUSY
         ):
             if self.clock.monotonic_s() + _POLL_S > deadline_s:
@@ -183,6 +205,9 @@ class Mover(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _go_on(self, record: FileRecord) -> None:
         target = record.moving_to
+        if record.is_folder:
+            await self.ledger.finish(record.file_id, record.moved_by, target, "")
+            return
         if not await self.ledger.claim(record, target):
             await self.ledger.call_off(record.file_id, target)
             return

@@ -67,6 +67,8 @@ def segment_problem(segment: str) -> str | None:
         return "leave out empty segments, '.' and '..'"
     if segment == RESERVED_SEGMENT:
         return f"'{RESERVED_SEGMENT}' is where the host keeps versions; choose another name"
+    if "/" in segment:
+        return "leave out '/'"
     if "\\" in segment:
         return "use '/' between segments, not '\\'"
     if any(unicodedata.category(c) == "Cc" for c in segment):

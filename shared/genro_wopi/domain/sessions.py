@@ -5,6 +5,8 @@ nothing new may be opened, but what was typed may still be saved for a grace. It
 *expired* or *revoked*; a revoked one may do nothing at once.
 """
 
+import hashlib
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -13,6 +15,7 @@ import msgspec
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
 from genro_wopi.domain.locks import Lease
+from genro_wopi.domain.paths import StoragePath
 from genro_wopi.protocol.check_file_info import EditorKind
 
 TTL_S_DEFAULT: Final = 3600
@@ -122,6 +125,26 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     origin_page_id: str | None = None
     lang: str | None = None
     options: SessionOptions = SessionOptions()
+    parent: SessionId = SessionId("")
+    """The session whose token was traded for this one; empty for one that the API created."""
+    root_folder: str | None = None
+    """The folder whose files the session may reach; None: the one of its own file."""
+
+    @property
+    def root(self) -> StoragePath:
+        """The folder that is the session's root container; empty for the storage's own."""
+        if self.root_folder is not None:
+            return StoragePath(self.root_folder)
+        return StoragePath(self.file_path.rpartition("/")[0])
+
+    @property
+    def person(self) -> str:
+        """An id that is stable for the person and never a name; anonymous: for the session."""
+        if self.options.is_anonymous:
+            return f"anonymous-{_digest(self.parent or self.session_id)}"
+        if self.user_id:
+            return self.user_id
+        return f"u-{_digest(self.tenant_id, self.account, self.user)}"
 
     @property
     def can_edit(self) -> bool:
@@ -145,6 +168,8 @@ class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):
     """When it ends in any case."""
     opened: bool
     """Whether its file was ever read."""
+    user_info: str = ""
+    """What the editor keeps for this person (PUT_USER_INFO)."""
 
 
 class Purpose(StrEnum):
@@ -187,7 +212,21 @@ class SessionStore(Protocol):
         ...
 
     async def create(self, session: Session, file: FileRecord, *, ends_us: int) -> SessionStatus:
-        """Register a session on a registered file; emits ``session_created`` once."""
+        """Register a session on a registered file; emits ``session_created`` once.
+
+        Raises:
+            UnauthenticatedError: a traded one was ended before.
+        """
+        ...
+
+    async def put_user_info(self, session: Session, user_info: str) -> None:
+        """Keep what the editor wants to know about this person the next time."""
+        ...
+
+    async def announce(
+        self, session: Session, event: str, once_id: str, details: Sequence[str]
+    ) -> None:
+        """Emit an event of a session, once per id; `details` are names and values in turn."""
         ...
 
     async def get(self, session_id: SessionId) -> SessionStatus | None:
@@ -207,7 +246,11 @@ class SessionStore(Protocol):
         ...
 
     async def end(self, session_id: SessionId, state: SessionState) -> SessionStatus | None:
-        """Close (drain) or revoke; emits ``session_closed`` once. None for an unknown id."""
+        """Close (drain) or revoke, and those traded from it; emits ``session_closed`` once.
+
+        Returns:
+            None for an unknown id.
+        """
         ...
 
     async def put_launch(self, code: str, session_id: SessionId) -> None:
@@ -217,3 +260,7 @@ class SessionStore(Protocol):
     async def launch(self, code: str) -> SessionId | None:
         """Return the session of a launch code."""
         ...
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

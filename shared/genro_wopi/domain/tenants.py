@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from genro_wopi.domain.host_urls import HostUrls
 from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.secrets import Sealed
 from genro_wopi.domain.storages import Storage
@@ -48,6 +49,7 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     created_us: int
     updated_us: int
+    host_urls: HostUrls = HostUrls()
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

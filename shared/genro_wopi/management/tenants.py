@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from genro_wopi.domain.host_urls import HostUrls
 from genro_wopi.domain.tenants import AuthMethod, WopiMode
 from genro_wopi.management.operation import Access, Nothing, Operation, Page
 
@@ -37,6 +38,8 @@ class TenantPut(msgspec.Struct, frozen=True, kw_only=True):
     client_callback_path: CallbackPath | UnsetType | None = UNSET
     client_auth: ClientAuth | UnsetType | None = UNSET
     frame_ancestors: list[Origin] | UnsetType | None = UNSET
+    host_urls: HostUrls | UnsetType | None = UNSET
+    """Templates with {file_path}, {file_name}, {file_id}, {session_id}, {user_id} …"""
 
 
 class TenantPatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +53,8 @@ class TenantPatch(msgspec.Struct, frozen=True, kw_only=True):
     client_callback_path: CallbackPath | UnsetType | None = UNSET
     client_auth: ClientAuth | UnsetType | None = UNSET
     frame_ancestors: list[Origin] | UnsetType | None = UNSET
+    host_urls: HostUrls | UnsetType | None = UNSET
+    """Templates with {file_path}, {file_name}, {file_id}, {session_id}, {user_id} …"""
 
 
 class TenantView(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +68,7 @@ class TenantView(msgspec.Struct, frozen=True, kw_only=True):
     client_callback_path: str
     client_auth: AuthMethod
     frame_ancestors: list[str]
+    host_urls: HostUrls
     created_at: str
     updated_at: str
 

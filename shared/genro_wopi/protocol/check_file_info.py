@@ -42,6 +42,12 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     is_anonymous: bool
     is_admin: bool
     can_edit: bool
+    can_write_relative: bool
+    can_rename: bool
+    can_delete: bool
+    has_containers: bool
+    user_info: str | None
+    share_url_types: list[str]
     can_comment: bool
     can_review: bool
     watermark_text: str | None
@@ -95,19 +101,20 @@ PROPERTIES: Final = (
     Property("SHA256", lambda f: f.sha256_base64),
     Property("UserCanWrite", lambda f: f.can_edit),
     Property("ReadOnly", lambda f: not f.can_edit),
-    Property("UserCanNotWriteRelative", lambda _: True),
-    Property("UserCanRename", lambda _: False),
+    Property("UserCanNotWriteRelative", lambda f: not f.can_write_relative),
+    Property("UserCanRename", lambda f: f.can_rename),
     Property("SupportsLocks", lambda _: True),
     Property("SupportsGetLock", lambda _: True),
     Property("SupportsExtendedLockLength", lambda _: True),
     Property("SupportsUpdate", lambda _: True),
-    Property("SupportsRename", lambda _: False),
-    Property("SupportsDeleteFile", lambda _: False),
-    Property("SupportsUserInfo", lambda _: False),
-    Property("SupportsContainers", lambda _: False),
-    Property("SupportsEcosystem", lambda _: False),
-    Property("SupportsAddActivities", lambda _: False),
-    Property("SupportedShareUrlTypes", lambda _: []),
+    Property("SupportsRename", lambda _: True),
+    Property("SupportsDeleteFile", lambda f: f.can_delete),
+    Property("SupportsUserInfo", lambda f: not f.is_anonymous),
+    Property("SupportsContainers", lambda f: f.has_containers),
+    Property("SupportsEcosystem", lambda f: f.has_containers),
+    Property("SupportsAddActivities", lambda _: True),
+    Property("SupportedShareUrlTypes", lambda f: f.share_url_types),
+    Property("UserInfo", lambda f: f.user_info),
     Property("IsAnonymousUser", lambda f: f.is_anonymous),
     Property("CloseUrl", lambda f: f.close_url),
     Property("FileSharingUrl", lambda f: f.file_sharing_url),
@@ -135,7 +142,7 @@ PROPERTIES: Final = (
     Property("HideExportOption", lambda f: f.hide_export_option, _COLLABORA),
     Property("EnableOwnerTermination", lambda f: f.enable_owner_termination, _COLLABORA),
 )
-"""Every property that this host sends. Operations that are not there yet are not advertised."""
+"""Every property that this host sends; only what works for the session is advertised."""
 
 _BY_KIND: Final = {
     kind: tuple((p.name, p.value) for p in PROPERTIES if p.kinds is None or kind in p.kinds)

@@ -22,6 +22,18 @@ TIMESTAMP: Final = "X-WOPI-TimeStamp"
 CORRELATION_ID: Final = "X-WOPI-CorrelationId"
 REQUEST_ID: Final = "X-Request-Id"
 
+SUGGESTED_TARGET: Final = "X-WOPI-SuggestedTarget"
+RELATIVE_TARGET: Final = "X-WOPI-RelativeTarget"
+OVERWRITE_TARGET: Final = "X-WOPI-OverwriteRelativeTarget"
+VALID_TARGET: Final = "X-WOPI-ValidRelativeTarget"
+REQUESTED_NAME: Final = "X-WOPI-RequestedName"
+INVALID_NAME: Final = "X-WOPI-InvalidFileNameError"
+URL_TYPE: Final = "X-WOPI-UrlType"
+EXTENSION_FILTER: Final = "X-WOPI-FileExtensionFilterList"
+INVALID_CONTAINER_NAME: Final = "X-WOPI-InvalidContainerNameError"
+ECOSYSTEM_OPERATION: Final = "X-WOPI-EcosystemOperation"
+WOPI_SRC: Final = "X-WOPI-WopiSrc"
+
 COOL_PREFIXES: Final = ("x-cool-wopi-", "x-lool-wopi-")
 """Collabora's own headers; Collabora 22.05 sends both spellings, OnlyOffice and older ones LOOL."""
 
@@ -33,6 +45,23 @@ class Override(StrEnum):
     UNLOCK = "UNLOCK"
     REFRESH_LOCK = "REFRESH_LOCK"
     GET_LOCK = "GET_LOCK"
+    PUT = "PUT"
+    PUT_RELATIVE = "PUT_RELATIVE"
+    RENAME_FILE = "RENAME_FILE"
+    DELETE = "DELETE"
+    PUT_USER_INFO = "PUT_USER_INFO"
+    GET_SHARE_URL = "GET_SHARE_URL"
+    ADD_ACTIVITIES = "ADD_ACTIVITIES"
+
+
+class ContainerOverride(StrEnum):
+    """Values of X-WOPI-Override on ``POST /wopi/containers/{container_id}``."""
+
+    CREATE_CHILD_FILE = "CREATE_CHILD_FILE"
+    CREATE_CHILD_CONTAINER = "CREATE_CHILD_CONTAINER"
+    DELETE_CONTAINER = "DELETE_CONTAINER"
+    RENAME_CONTAINER = "RENAME_CONTAINER"
+    GET_SHARE_URL = "GET_SHARE_URL"
 
 
 def cool_header(headers: dict[str, str], name: str) -> str | None:

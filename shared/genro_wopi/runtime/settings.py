@@ -231,9 +231,9 @@ SETTINGS: Final = (
         name="internal_token",
         parse=_token,
         kind="secret",
-        help="Token by which the gateway shows itself to the session-service.",
+        help="Token by which gateway and wopi-service show themselves to the session-service.",
         example="$(openssl rand -hex 32)",
-        services=_G | _S,
+        services=_HTTP,
         is_secret=True,
     ),
     Setting(
@@ -257,9 +257,9 @@ SETTINGS: Final = (
         name="session_service_url",
         parse=_url,
         kind="URL",
-        help="How the gateway reaches the session-service.",
+        help="How gateway and wopi-service reach the session-service.",
         example="http://session-service:8080",
-        services=_G,
+        services=_G | _W,
     ),
     Setting(
         name="wopi_service_urls",

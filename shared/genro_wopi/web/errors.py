@@ -11,16 +11,19 @@ from genro_wopi.domain import errors
 from genro_wopi.domain.secrets import UnreadableSecretError
 from genro_wopi.domain.storages import HeadChangedError, StorageFaultError
 from genro_wopi.protocol import headers as names
+from genro_wopi.protocol.file_name import encode_name
 from genro_wopi.protocol.put_file import COOL_STATUS_DOC_CHANGED
 from genro_wopi.protocol.times import format_us
 
 STATUS: Final[dict[type[Exception], int]] = {
     errors.InvalidRequestError: 400,
+    errors.InvalidNameError: 400,
     errors.UnauthenticatedError: 401,
     errors.ForbiddenError: 403,
     errors.NotFoundError: 404,
     errors.AlreadyExistsError: 409,
     errors.ConflictError: 409,
+    errors.NameTakenError: 409,
     errors.LockMismatchError: 409,
     errors.FileChangedError: 409,
     HeadChangedError: 409,
@@ -83,6 +86,13 @@ def wopi_answer(error: Exception) -> ErrorAnswer:
     if isinstance(error, errors.LockMismatchError | errors.FileChangedError):
         headers[names.LOCK] = error.held or ""
         headers[names.LOCK_FAILURE_REASON] = message
+    if isinstance(error, errors.NameTakenError):
+        headers |= _target(error.free_name)
+        if error.held is not None:
+            headers[names.LOCK] = error.held
+    if isinstance(error, errors.InvalidNameError):
+        headers |= _target(error.valid_name) | {names.INVALID_NAME: message}
+        headers[names.INVALID_CONTAINER_NAME] = message
     if isinstance(error, errors.FileChangedError):
         conflict = {
             "COOLStatusCode": COOL_STATUS_DOC_CHANGED,
@@ -93,6 +103,10 @@ def wopi_answer(error: Exception) -> ErrorAnswer:
     if status == 500:  # noqa: PLR2004 - the status that the reference wants explained
         headers[names.SERVER_ERROR] = message
     return ErrorAnswer(status, headers, body, media_type)
+
+
+def _target(name: str) -> dict[str, str]:
+    return {names.VALID_TARGET: encode_name(name)} if name else {}
 
 
 def problem_answer(error: Exception) -> ErrorAnswer:

@@ -15,6 +15,7 @@ from genro_wopi.domain.errors import (
     InvalidFieldsError,
     NotFoundError,
 )
+from genro_wopi.domain.host_urls import HostUrls, template_problem
 from genro_wopi.domain.identifiers import TenantId, parse_slug
 from genro_wopi.domain.secrets import Sealed, Secret
 from genro_wopi.domain.tenants import ApiKey, AuthMethod, Tenant, WopiMode
@@ -47,6 +48,7 @@ _WEBHOOK_SECRET_BYTES: Final = 32
 _DEFAULTS: Final[dict[str, Any]] = {
     "client_callback_path": CALLBACK_PATH_DEFAULT,
     "frame_ancestors": (),
+    "host_urls": HostUrls(),
 }
 """What an explicit null sets where the field cannot be empty."""
 
@@ -176,6 +178,7 @@ async def _changed(office: Office, tenant: Tenant, request: TenantPut | TenantPa
         "client_base_url",
         "client_callback_path",
         "frame_ancestors",
+        "host_urls",
     )
     for name in simple:
         value = getattr(request, name)
@@ -185,11 +188,25 @@ async def _changed(office: Office, tenant: Tenant, request: TenantPut | TenantPa
         await office.callback_egress.check_url(changes["client_base_url"], field="client_base_url")
     if "frame_ancestors" in changes:
         changes["frame_ancestors"] = tuple(changes["frame_ancestors"])
+    if "host_urls" in changes:
+        _check_templates(changes["host_urls"])
     if request.client_auth is not UNSET:
         changes |= _auth(office, tenant.tenant_id, request.client_auth or ClientAuth())
     return msgspec.structs.replace(
         tenant, **changes, revision=tenant.revision + 1, updated_us=office.clock.now_us()
     )
+
+
+def _check_templates(urls: HostUrls) -> None:
+    templates = msgspec.structs.asdict(urls)
+    templates.pop("breadcrumb_brand_name")
+    problems = [
+        FieldError(f"host_urls.{name}", problem)
+        for name, template in templates.items()
+        if template is not None and (problem := template_problem(template))
+    ]
+    if problems:
+        raise InvalidFieldsError(tuple(problems))
 
 
 def _auth(office: Office, tenant_id: TenantId, auth: ClientAuth) -> dict[str, Any]:
@@ -246,6 +263,7 @@ def _view(tenant: Tenant) -> TenantView:
         client_callback_path=tenant.client_callback_path,
         client_auth=tenant.auth_method,
         frame_ancestors=list(tenant.frame_ancestors),
+        host_urls=tenant.host_urls,
         created_at=format_us(tenant.created_us),
         updated_at=format_us(tenant.updated_us),
     )

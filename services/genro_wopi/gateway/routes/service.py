@@ -2,10 +2,10 @@
 
 import msgspec
 
+from genro_wopi.adapters.session_service import SessionServiceClient
 from genro_wopi.adapters.spool import Spool
 from genro_wopi.domain.secrets import Secret
 from genro_wopi.gateway.operations.office import Office
-from genro_wopi.gateway.routes.internal import SessionServiceClient
 from genro_wopi.web.server import Readiness
 
 

@@ -4,14 +4,18 @@ Spec: https://learn.microsoft.com/microsoft-365/cloud-storage-partner-program/re
 """
 
 import base64
-import hashlib
 from urllib.parse import urlsplit
 
-from genro_wopi.domain.files import Head, KnownHead
+import msgspec
+
+from genro_wopi.domain.files import FileRecord, Head, KnownHead
+from genro_wopi.domain.host_urls import filled
 from genro_wopi.domain.paths import base_name, extension_of
 from genro_wopi.domain.sessions import Admission, Permission, Purpose, Session
+from genro_wopi.domain.tenants import Tenant
 from genro_wopi.protocol.check_file_info import FileFacts, PropertyValue, check_file_info
-from genro_wopi.wopi_service.operations.host import EditorRequest, Host, admit, existing
+from genro_wopi.wopi_service.operations.admission import EditorRequest, admit
+from genro_wopi.wopi_service.operations.host import Host, existing
 
 
 async def answer_check_file_info(
@@ -27,7 +31,8 @@ async def answer_check_file_info(
     _, head = await existing(host, admission.file)
     known = await known_head(host, admission, head)
     session = admission.session
-    return check_file_info(_facts(host, admission, known), session.kind), session
+    tenant = await host.directory.tenant(session.tenant_id)
+    return check_file_info(_facts(host, tenant, admission, known), session.kind), session
 
 
 async def known_head(
@@ -42,8 +47,44 @@ async def known_head(
     )
 
 
-def _facts(host: Host, admission: Admission, head: KnownHead) -> FileFacts:
+def share_urls(tenant: Tenant, admission: Admission) -> dict[str, str]:
+    """Return the addresses that the person may give to others, by X-WOPI-UrlType."""
+    urls = tenant.host_urls
+    templates = {"ReadOnly": urls.share_url_read_only}
+    if admission.session.can_edit:
+        templates["ReadWrite"] = urls.share_url_read_write
+    values = _values(admission)
+    return {kind: filled(template, values) for kind, template in templates.items() if template}
+
+
+async def new_file_urls(host: Host, admission: Admission, file: FileRecord) -> dict[str, str]:
+    """Return HostViewUrl and HostEditUrl of another file, as far as the tenant has templates."""
+    urls = (await host.directory.tenant(admission.session.tenant_id)).host_urls
+    values = _values(msgspec.structs.replace(admission, file=file))
+    templates = {"HostViewUrl": urls.host_view_url, "HostEditUrl": urls.host_edit_url}
+    return {name: filled(template, values) for name, template in templates.items() if template}
+
+
+def _values(admission: Admission) -> dict[str, str]:
+    session, path = admission.session, admission.file.path
+    return {
+        "tenant_id": session.tenant_id,
+        "storage_name": session.storage_name,
+        "file_path": path,
+        "file_name": base_name(path),
+        "file_id": admission.file.file_id,
+        "session_id": session.session_id,
+        "user_id": session.person,
+    }
+
+
+def _facts(host: Host, tenant: Tenant, admission: Admission, head: KnownHead) -> FileFacts:
     session, options = admission.session, admission.session.options
+    urls, values = tenant.host_urls, _values(admission)
+
+    def url(own: str | None, template: str | None) -> str | None:
+        return own or (filled(template, values) if template else None)
+
     path, crumb = admission.file.path, admission.session.options.breadcrumb
     extension = extension_of(path)
     origin = urlsplit(host.public_url)
@@ -55,23 +96,29 @@ def _facts(host: Host, admission: Admission, head: KnownHead) -> FileFacts:
         version=head.version,
         last_modified_us=head.last_modified_us,
         sha256_base64=_base64(head.sha256),
-        user_id=user_id(session),
+        user_id=session.person,
         user_name=session.user or session.account,
         is_anonymous=options.is_anonymous,
         is_admin=options.is_admin,
         can_edit=session.can_edit,
+        can_write_relative=session.can_edit and options.can_write_relative,
+        can_rename=session.can_edit and options.can_rename,
+        can_delete=session.can_edit and options.can_delete,
+        has_containers=options.containers,
+        user_info=admission.status.user_info or None,
+        share_url_types=sorted(share_urls(tenant, admission)),
         can_comment=Permission.COMMENT in session.permissions,
         can_review=Permission.REVIEW in session.permissions,
         watermark_text=options.watermark_text,
         post_message_origin=options.post_message_origin or f"{origin.scheme}://{origin.netloc}",
-        close_url=options.close_url,
-        host_edit_url=options.host_edit_url,
-        host_view_url=options.host_view_url,
-        file_sharing_url=options.file_sharing_url,
-        breadcrumb_brand_name=crumb.brand_name,
-        breadcrumb_brand_url=crumb.brand_url,
+        close_url=url(options.close_url, urls.close_url),
+        host_edit_url=url(options.host_edit_url, urls.host_edit_url),
+        host_view_url=url(options.host_view_url, urls.host_view_url),
+        file_sharing_url=url(options.file_sharing_url, urls.file_sharing_url),
+        breadcrumb_brand_name=crumb.brand_name or urls.breadcrumb_brand_name,
+        breadcrumb_brand_url=url(crumb.brand_url, urls.breadcrumb_brand_url),
         breadcrumb_folder_name=crumb.folder_name,
-        breadcrumb_folder_url=crumb.folder_url,
+        breadcrumb_folder_url=url(crumb.folder_url, urls.breadcrumb_folder_url),
         breadcrumb_doc_name=crumb.doc_name,
         user_extra_info=options.user_extra_info,
         template_source=options.template_source,
@@ -83,19 +130,6 @@ def _facts(host: Host, admission: Admission, head: KnownHead) -> FileFacts:
         hide_export_option=options.hide_export_option,
         enable_owner_termination=options.enable_owner_termination,
     )
-
-
-def user_id(session: Session) -> str:
-    """Return an id that is stable for the person and never a name; anonymous: for the session."""
-    if session.options.is_anonymous:
-        return f"anonymous-{_digest(session.session_id)}"
-    if session.user_id:
-        return session.user_id
-    return f"u-{_digest(session.tenant_id, session.account, session.user)}"
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def _base64(hexadecimal: str) -> str | None:

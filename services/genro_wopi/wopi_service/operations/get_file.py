@@ -12,8 +12,9 @@ from genro_wopi.domain.errors import ExpectedSizeExceededError, NotFoundError, R
 from genro_wopi.domain.files import KnownHead
 from genro_wopi.domain.sessions import Purpose, Session
 from genro_wopi.protocol.byte_range import ByteRange, UnsatisfiableRangeError, parse_range
+from genro_wopi.wopi_service.operations.admission import EditorRequest, admit
 from genro_wopi.wopi_service.operations.check_file_info import known_head
-from genro_wopi.wopi_service.operations.host import EditorRequest, Host, admit, existing, node_of
+from genro_wopi.wopi_service.operations.host import Host, existing, node_of
 
 
 class FileContent(msgspec.Struct, frozen=True, kw_only=True):

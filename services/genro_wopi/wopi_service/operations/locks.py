@@ -5,27 +5,25 @@ Spec: https://learn.microsoft.com/microsoft-365/cloud-storage-partner-program/re
 
 import msgspec
 
-from genro_wopi.domain.errors import (
-    InvalidRequestError,
-    UnauthenticatedError,
-    UnsupportedOperationError,
-)
+from genro_wopi.domain.errors import InvalidRequestError, UnauthenticatedError
 from genro_wopi.domain.locks import LockRequest
 from genro_wopi.domain.sessions import Admission, Purpose
 from genro_wopi.protocol.headers import Override
 from genro_wopi.protocol.lock_id import LOCK_ID_LENGTH_MAX, LockId, parse_lock_id
-from genro_wopi.wopi_service.operations.host import (
-    LOCK_PATIENCE_S,
+from genro_wopi.wopi_service.operations.admission import (
     EditorRequest,
-    Host,
     admit,
+    identify,
+    in_session,
 )
+from genro_wopi.wopi_service.operations.host import LOCK_PATIENCE_S, Host
 
 
 class LockHeaders(msgspec.Struct, frozen=True, kw_only=True):
     """What a lock operation carries."""
 
     override: str
+    """LOCK, UNLOCK, REFRESH_LOCK or GET_LOCK."""
     lock: str | None
     old_lock: str | None
     attempt: int
@@ -41,40 +39,21 @@ class LockAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Of GetLock: the lock, or the empty string; None for every other operation."""
 
 
-def parse_override(value: str | None) -> Override:
-    """Read X-WOPI-Override.
-
-    Raises:
-        InvalidRequestError: it is missing.
-        UnsupportedOperationError: this host does not answer it.
-    """
-    if not value:
-        raise InvalidRequestError("The header X-WOPI-Override is missing.")
-    try:
-        return Override(value)
-    except ValueError as error:
-        raise UnsupportedOperationError(f"{value!r} is not an operation of this host.") from error
-
-
 async def change_lock(host: Host, request: EditorRequest, headers: LockHeaders) -> LockAnswer:
     """Do what X-WOPI-Override asks.
 
     Raises:
         InvalidRequestError: X-WOPI-Lock or X-WOPI-OldLock is missing or not a lock.
-        UnsupportedOperationError: the override is not one of this host's.
         LockMismatchError: another lock holds the file, or none does.
         UnauthenticatedError: the session ended or has no right to edit.
         UnavailableError: Redis stayed away.
     """
-    override = parse_override(headers.override)
+    override = Override(headers.override)
     if override is Override.GET_LOCK:
         admission = await admit(host, request, Purpose.LOCK_STATE, patience_s=LOCK_PATIENCE_S)
         return _lock_state(admission)
     lock_id = require_lock_id(headers.lock, "X-WOPI-Lock")
-    claims = host.tokens.verify(request.token)
-    if claims.file_id != request.file_id:
-        raise host.proofs.wrong_file()
-    await host.proofs.check(claims.editor, request.token, request.target, request.proof)
+    claims = await identify(host, request)
     change = LockRequest(
         file_id=claims.file_id,
         session_id=claims.session_id,
@@ -84,17 +63,21 @@ async def change_lock(host: Host, request: EditorRequest, headers: LockHeaders) 
         can_edit=claims.can_edit,
         holder=claims.user,
     )
-    deadline_s = host.deadline(LOCK_PATIENCE_S)
-    if override is Override.LOCK and not headers.old_lock:
-        return LockAnswer(version=await host.locks.lock(change, deadline_s=deadline_s))
-    if not claims.can_edit:
+    if not claims.can_edit and (override is not Override.LOCK or headers.old_lock):
         raise UnauthenticatedError("This session may not change the file.")
-    if override is Override.LOCK:
-        old = require_lock_id(headers.old_lock, "X-WOPI-OldLock")
-        return LockAnswer(version=await host.locks.relock(change, old, deadline_s=deadline_s))
-    if override is Override.REFRESH_LOCK:
-        return LockAnswer(version=await host.locks.refresh(change, deadline_s=deadline_s))
-    return LockAnswer(version=await host.locks.unlock(change, deadline_s=deadline_s))
+    deadline_s = host.deadline(LOCK_PATIENCE_S)
+
+    async def attempt() -> str:
+        if override is Override.LOCK and headers.old_lock:
+            old = require_lock_id(headers.old_lock, "X-WOPI-OldLock")
+            return await host.locks.relock(change, old, deadline_s=deadline_s)
+        if override is Override.LOCK:
+            return await host.locks.lock(change, deadline_s=deadline_s)
+        if override is Override.REFRESH_LOCK:
+            return await host.locks.refresh(change, deadline_s=deadline_s)
+        return await host.locks.unlock(change, deadline_s=deadline_s)
+
+    return LockAnswer(version=await in_session(host, claims, attempt))
 
 
 def _lock_state(admission: Admission) -> LockAnswer:

@@ -2,7 +2,7 @@
 
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.editors import Editor, EditorDirectory, EditorState, ProofPolicy
-from genro_wopi.domain.errors import ProofRefusedError, UnauthenticatedError
+from genro_wopi.domain.errors import ProofRefusedError
 from genro_wopi.domain.sessions import EditorRef
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.protocol.proof import ProofHeaders, is_fresh, message, parse_ticks, verifies
@@ -49,10 +49,6 @@ class ProofChecker:
         if state is not None and verifies(headers, signed, (s.keys for s in state.seen_keys)):
             return
         raise ProofRefusedError("The proof matches no key that the editor published.")
-
-    def wrong_file(self) -> UnauthenticatedError:
-        """Refuse a token that belongs to another file."""
-        return UnauthenticatedError("The access token is not for this file.")
 
     async def _configured(self, editor: str) -> Editor | None:
         scope, _, name = editor.partition("/")

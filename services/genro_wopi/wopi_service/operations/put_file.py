@@ -22,13 +22,8 @@ from genro_wopi.domain.storages import Body, StorageNode
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.protocol.lock_id import LockId, parse_lock_id
 from genro_wopi.protocol.put_file import PutFileHeaders
-from genro_wopi.wopi_service.operations.host import (
-    SAVE_PATIENCE_S,
-    EditorRequest,
-    Host,
-    admit,
-    node_of,
-)
+from genro_wopi.wopi_service.operations.admission import EditorRequest, admit
+from genro_wopi.wopi_service.operations.host import SAVE_PATIENCE_S, Host, node_of
 from genro_wopi.wopi_service.operations.locks import require_lock_id
 
 

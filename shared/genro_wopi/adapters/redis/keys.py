@@ -9,6 +9,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{NN}:lock:<file_id>              | hash   | 30 min after a refresh  | wopi-service        |
 | wopi:{NN}:released:<file_id>          | hash   | 60 s                    | wopi-service        |
 | wopi:{NN}:session:<session_id>        | hash   | its end + grace + 1 h   | session-, wopi-serv.|
+| wopi:{NN}:children:<session_id>       | hash   | 8 days                  | wopi-service        |
 | wopi:{NN}:intents                     | zset   | permanent, trimmed      | wopi-service        |
 | wopi:{NN}:events                      | stream | permanent, moved to lanes | all               |
 | wopi:{NN}:lane:<file_id>              | list   | until delivered         | callback-worker     |
@@ -20,6 +21,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{t:T}:storages                   | hash   | permanent (config)      | gateway             |
 | wopi:{t:T}:path:<storage>:<sha256>    | string | permanent (registry)    | gateway, session-s. |
 | wopi:{t:T}:sessions                   | zset   | 8 days after the last   | session-service     |
+| wopi:{t:T}:user-info:<sha256>         | string | 400 days                | wopi-service        |
 | wopi:{t:T}:rescued                    | zset   | 31 days after the last  | wopi-service        |
 | wopi:{t:T}:rescue:<id>                | string | 30 days                 | wopi-service        |
 | wopi:tenants                          | zset   | permanent (config)      | gateway             |
@@ -125,6 +127,11 @@ def session(session_id: str) -> str | None:
     return None if partition is None else f"wopi:{{{partition:02x}}}:session:{session_id}"
 
 
+def children(session_id: str) -> str:
+    """Sessions that were traded from a session: ``live`` or ``ended`` by id."""
+    return f"wopi:{{{session_id[:2]}}}:children:{session_id}"
+
+
 def session_events(session_id: str) -> str:
     """Stream of the partition that a session lies in."""
     return f"wopi:{{{session_id[:2]}}}:events"
@@ -159,6 +166,12 @@ def path(tenant_id: str, storage_name: str, file_path: str) -> str:
 def tenant_sessions(tenant_id: str) -> str:
     """Session ids of a tenant by the time of their creation."""
     return f"wopi:{{t:{tenant_id}}}:sessions"
+
+
+def user_info(tenant_id: str, person: str) -> str:
+    """What editors keep about a person."""
+    digest = hashlib.sha256(person.encode()).hexdigest()
+    return f"wopi:{{t:{tenant_id}}}:user-info:{digest}"
 
 
 def rescued(tenant_id: str) -> str:

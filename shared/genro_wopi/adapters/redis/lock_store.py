@@ -1,13 +1,21 @@
 """Locks in Redis; see `genro_wopi.domain.locks.LockStore`."""
 
+import time
 from collections.abc import Sequence
 from typing import Final
 
 from genro_wopi.adapters.redis.client import Argument, RedisClient, text
 from genro_wopi.adapters.redis.keys import FileKeys
-from genro_wopi.adapters.redis.rows import GRACE_US, KEPT_US, lease, session_ended
+from genro_wopi.adapters.redis.rows import (
+    GRACE_US,
+    KEPT_US,
+    LOCK_FIELDS,
+    lease,
+    session_ended,
+)
 from genro_wopi.adapters.redis.scripts import Script
-from genro_wopi.domain.locks import LockRequest, mismatch
+from genro_wopi.domain.identifiers import FileId
+from genro_wopi.domain.locks import Lease, LockRequest, mismatch
 from genro_wopi.protocol.lock_id import LOCK_TTL_MS, LockId
 
 _LOCK: Final = Script("lock")
@@ -77,6 +85,12 @@ class RedisLockStore:
         )
         every = (*self._held(names, request), names.released, names.events)
         return await self._change(_UNLOCK, every, arguments, deadline_s)
+
+    async def state(self, file_id: FileId) -> Lease | None:
+        """See LockStore."""
+        key = FileKeys(file_id, self._partition_count).lock
+        fields, left_ms = await self._redis.pipeline([("HMGET", key, *LOCK_FIELDS), ("PTTL", key)])
+        return lease([*fields, left_ms], time.time_ns() // 1000)
 
     def _names(self, request: LockRequest) -> FileKeys:
         return FileKeys(request.file_id, self._partition_count)

@@ -48,13 +48,22 @@ class RedisMoveLedger:
         *,
         lock_id: LockId | None,
         session_id: SessionId,
+        ignores_lock: bool,
     ) -> MoveBegun:
         """See MoveLedger."""
         names = FileKeys(file_id, self._partition_count)
         reply = await self._redis.run(
             _BEGIN,
             (names.file, names.lock, names.intents),
-            (file_id, lock_id or "", target, COVER_MS, MOVER_LIFE_MS, session_id),
+            (
+                file_id,
+                lock_id or "",
+                target,
+                COVER_MS,
+                MOVER_LIFE_MS,
+                session_id,
+                int(ignores_lock),
+            ),
         )
         if reply[0] == b"mismatch":
             raise mismatch(lease(reply[1], int(reply[2])))
@@ -68,7 +77,9 @@ class RedisMoveLedger:
         """See MoveLedger."""
         names = FileKeys(file_id, self._partition_count)
         is_deleted = target.startswith(f"{DELETED}/")
-        event = EventName.DOCUMENT_DELETED if is_deleted else EventName.DOCUMENT_RENAMED
+        event: str = EventName.DOCUMENT_DELETED if is_deleted else EventName.DOCUMENT_RENAMED
+        if target.endswith("/"):
+            event = ""
         every = (names.session(session_id), names.file, names.lock, names.released, names.events)
         arguments = (target, fingerprint, event, int(is_deleted))
         return bool(await self._redis.run(_FINISH, every, arguments))

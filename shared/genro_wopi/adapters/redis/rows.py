@@ -23,11 +23,17 @@ from genro_wopi.protocol.lock_id import LockId
 GRACE_US: Final = GRACE_MS * 1000
 KEPT_US: Final = GRACE_US + ENDED_KEPT_MS * 1000
 
+LOCK_FIELDS: Final = ("lock", "epoch", "session", "base", "first_attempt", "since_us", "holder")
+"""A lock, as `lock_row` in fragments/records.lua reads it before what is left of its life."""
+
 FILE_FIELDS: Final = (
     *("tenant", "storage", "path", "fp", "version", "lm", "size", "seq"),
     *("sha", "session", "wepoch", "attempt", "save_id", "move", "move_by"),
 )
 """A file's record, as `file_row` in fragments/records.lua reads it."""
+
+USER_INFO_AT: Final = 5
+"""Only admit.lua returns it."""
 
 _session_decoder: Final = msgspec.json.Decoder(Session)
 
@@ -40,7 +46,7 @@ def session_ended() -> UnauthenticatedError:
 
 
 def session_status(row: Sequence[Reply], now_us: int) -> SessionStatus:
-    """Decode doc, state, expires_us, ends_us, opened."""
+    """Decode doc, state, expires_us, ends_us, opened, and what admit.lua adds: user_info."""
     expires_us, state = number(row[2]), SessionState(text(row[1]))
     if state is SessionState.ACTIVE and expires_us <= now_us:
         state = SessionState.EXPIRED
@@ -52,6 +58,7 @@ def session_status(row: Sequence[Reply], now_us: int) -> SessionStatus:
         expires_us=expires_us,
         ends_us=number(row[3]),
         opened=row[4] == b"1",
+        user_info=text(row[5]) if len(row) > USER_INFO_AT else "",
     )
 
 

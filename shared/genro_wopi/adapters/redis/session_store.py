@@ -1,6 +1,7 @@
 """Sessions in Redis; see `genro_wopi.domain.sessions.SessionStore`."""
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -33,6 +34,12 @@ _ADMIT: Final = Script("admit")
 _CREATE: Final = Script("create_session")
 _RENEW: Final = Script("renew_session")
 _END: Final = Script("end_session")
+_ANNOUNCE: Final = Script("announce")
+_PUT_USER_INFO: Final = Script("put_user_info")
+
+LIVE: Final = "live"
+ENDED: Final = "ended"
+USER_INFO_TTL_S: Final = 400 * 86_400
 
 INDEX_TTL_S: Final = 8 * 86_400
 """The index of a tenant's sessions outlives its longest session (7 days)."""
@@ -71,7 +78,10 @@ class RedisSessionStore:
 
     async def create(self, session: Session, file: FileRecord, *, ends_us: int) -> SessionStatus:
         """See SessionStore."""
+        if session.parent:
+            await self._adopt(session)
         names = FileKeys(file.file_id, self._partition_count)
+        user_info = await self._redis.call("GET", keys.user_info(session.tenant_id, session.person))
         context = EventContext(
             tenant_id=session.tenant_id,
             session_id=session.session_id,
@@ -94,6 +104,7 @@ class RedisSessionStore:
                 session.ttl_ms * 1000,
                 ends_us,
                 KEPT_US,
+                text(user_info),
             ),
         )
         index = keys.tenant_sessions(session.tenant_id)
@@ -144,7 +155,43 @@ class RedisSessionStore:
             return None
         names = (key, keys.file_beside(session_id, file_id), keys.session_events(session_id))
         row = await self._redis.run(_END, names, (state, KEPT_US))
-        return None if row is None else session_status(row, _now_us())
+        if row is None:
+            return None
+        status = session_status(row, _now_us())
+        if status.session.parent:
+            await self._redis.call("HSET", keys.children(status.session.parent), session_id, ENDED)
+        for child in await self._redis.call("HKEYS", keys.children(session_id)):
+            await self.end(SessionId(text(child)), state)
+        return status
+
+    async def put_user_info(self, session: Session, user_info: str) -> None:
+        """See SessionStore."""
+        kept = keys.user_info(session.tenant_id, session.person)
+        await self._redis.call("SET", kept, user_info, "EX", USER_INFO_TTL_S)
+        key = keys.session(session.session_id)
+        if key is not None:
+            await self._redis.run(_PUT_USER_INFO, (key,), (user_info,))
+
+    async def announce(
+        self, session: Session, event: str, once_id: str, details: Sequence[str]
+    ) -> None:
+        """See SessionStore."""
+        names = FileKeys(session.file_id, self._partition_count)
+        every = (names.session(session.session_id), names.file, names.events, names.intents)
+        await self._redis.run(_ANNOUNCE, every, (event, once_id, "", *details))
+
+    async def _adopt(self, session: Session) -> None:
+        """Note a traded session beside its parent before it exists, so that it ends with it."""
+        key = keys.children(session.parent)
+        known = await self._redis.pipeline(
+            [
+                ("HSETNX", key, session.session_id, LIVE),
+                ("EXPIRE", key, INDEX_TTL_S),
+                ("HGET", key, session.session_id),
+            ]
+        )
+        if text(known[2]) != LIVE:
+            raise session_ended()
 
     async def put_launch(self, code: str, session_id: SessionId) -> None:
         """See SessionStore."""

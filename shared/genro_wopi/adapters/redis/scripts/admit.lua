@@ -25,15 +25,15 @@ local phase = phase_of(KEYS[1], ARGV[2], now, ARGV[4])
 local lock = lock_row(KEYS[3])
 local file = file_row(KEYS[2])
 if phase == 'ended' or not file[1] then return {'ended'} end
-local s = redis.call('HMGET', KEYS[1], 'doc', 'state', 'expires_us', 'ends_us', 'opened', 'edit', 'context')
+local s = redis.call('HMGET', KEYS[1], 'doc', 'state', 'expires_us', 'ends_us', 'opened', 'user_info', 'edit', 'context')
 if phase == 'grace' and ARGV[3] ~= 'save' then
-  if ARGV[3] == 'read' or s[5] ~= '1' or s[6] ~= '1' or not lock[1] then return {'ended'} end
+  if ARGV[3] == 'read' or s[5] ~= '1' or s[7] ~= '1' or not lock[1] then return {'ended'} end
 end
 if phase == 'active' then slide(KEYS[1], now, ARGV[5]) end
 if ARGV[3] == 'read' then
   if s[5] ~= '1' then
     redis.call('HSET', KEYS[1], 'opened', '1')
-    emit(KEYS[4], KEYS[2], 'document_opened', s[7], now, 'version', file[5] or '')
+    emit(KEYS[4], KEYS[2], 'document_opened', s[8], now, 'version', file[5] or '')
   end
   if file[5] then
     redis.call('HSET', KEYS[1], 'read', file[5])

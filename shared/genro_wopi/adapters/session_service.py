@@ -1,18 +1,26 @@
-"""Calls of the gateway to the session-service; its answers are passed on as they are."""
+"""Calls of the gateway and the wopi-service to the session-service."""
+
+from collections.abc import Sequence
+from typing import Final
 
 import httpcore
 import msgspec
 
 from genro_wopi.adapters.http.fetch import Answer, FetchError, fetch
+from genro_wopi.domain.access_tokens import TradedTokens
 from genro_wopi.domain.callers import Caller
-from genro_wopi.domain.errors import UnavailableError
+from genro_wopi.domain.errors import UnauthenticatedError, UnavailableError
+from genro_wopi.domain.identifiers import FileId, SessionId
 from genro_wopi.domain.secrets import Secret
 
-ANSWER_BYTES_MAX = 8 * 1024 * 1024
+ANSWER_BYTES_MAX: Final = 8 * 1024 * 1024
+
+_OK: Final = 200
+_UNAUTHENTICATED: Final = 401
 
 
 class SessionServiceClient:
-    """Sends operations to the session-service."""
+    """Sends operations to the session-service; implements `TokenTrader`."""
 
     def __init__(self, url: str, token: Secret) -> None:
         self._url = url
@@ -22,7 +30,7 @@ class SessionServiceClient:
         )
 
     async def call(self, name: str, caller: Caller, request: msgspec.Struct) -> Answer:
-        """Send an operation for a caller.
+        """Send an operation for a caller; its answer is to be passed on as it is.
 
         Raises:
             UnavailableError: the session-service does not answer.
@@ -40,13 +48,23 @@ class SessionServiceClient:
             "/internal/launch", msgspec.json.encode({"request": {"code": code}})
         )
 
+    async def trade(self, session_id: SessionId, file_ids: Sequence[FileId]) -> TradedTokens:
+        """See TokenTrader."""
+        request = {"session_id": session_id, "file_ids": list(file_ids)}
+        answer = await self._post("/internal/trade", msgspec.json.encode({"request": request}))
+        if answer.status == _UNAUTHENTICATED:
+            raise UnauthenticatedError("The session has ended.")
+        if answer.status != _OK:
+            raise UnavailableError(f"The session-service answered {answer.status}.")
+        return msgspec.json.decode(answer.body, type=TradedTokens)
+
     async def ready(self) -> bool:
         """Tell whether the session-service can serve."""
         try:
             answer = await fetch(self._pool, "GET", f"{self._url}/health/ready", timeout_s=2.0)
         except FetchError:
             return False
-        return answer.status == 200  # noqa: PLR2004 - OK
+        return answer.status == _OK
 
     async def aclose(self) -> None:
         """Close connections."""

@@ -1,0 +1,46 @@
+"""Tokens for other files of a session's folder, for the wopi-service."""
+
+import msgspec
+
+from genro_wopi.domain.access_tokens import AccessClaims, TradedTokens
+from genro_wopi.domain.errors import UnauthenticatedError
+from genro_wopi.domain.identifiers import FileId, SessionId, derived_session_id
+from genro_wopi.domain.sessions import SessionState
+from genro_wopi.session_service.operations.desk import Desk
+
+
+class TradeRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose token is traded, and for which files."""
+
+    session_id: SessionId
+    file_ids: list[FileId]
+
+
+async def trade_tokens(desk: Desk, request: TradeRequest) -> TradedTokens:
+    """Sign one token for each file; the sessions themselves begin when they are first used.
+
+    Raises:
+        UnauthenticatedError: the session has ended.
+    """
+    status = await desk.sessions.get(request.session_id)
+    if status is None or status.state is not SessionState.ACTIVE:
+        raise UnauthenticatedError("The session has ended.")
+    session = status.session
+    parent = session.parent or session.session_id
+    editor = session.editor
+    tokens = [
+        desk.signer.sign(
+            AccessClaims(
+                session_id=derived_session_id(parent, file_id, desk.sessions.partition(file_id)),
+                file_id=file_id,
+                tenant_id=session.tenant_id,
+                editor=f"{editor.scope}/{editor.name}" if editor else "",
+                can_edit=session.can_edit,
+                user=session.user or session.account,
+                expires_us=status.ends_us,
+                parent=parent,
+            )
+        ).reveal()
+        for file_id in request.file_ids
+    ]
+    return TradedTokens(tokens=tokens, expires_us=status.ends_us)

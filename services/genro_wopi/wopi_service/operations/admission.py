@@ -1,0 +1,112 @@
+"""Letting an editor's request in: its token, its proof, its session.
+
+A token that was traded for a file names a session that need not exist yet. It begins with its first
+request, as a copy of the session that it was traded from, and ends with that one.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+
+from genro_wopi.domain.access_tokens import AccessClaims
+from genro_wopi.domain.errors import UnauthenticatedError
+from genro_wopi.domain.files import FileRecord
+from genro_wopi.domain.identifiers import FileId
+from genro_wopi.domain.sessions import Admission, Breadcrumb, Purpose, Session, SessionState
+from genro_wopi.protocol.proof import ProofHeaders
+from genro_wopi.wopi_service.operations.host import READ_PATIENCE_S, Host
+
+T = TypeVar("T")
+
+
+class EditorRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, for which file, and how the request proves itself."""
+
+    file_id: FileId | None
+    """File or container of the address; None for the ecosystem, which any token opens."""
+    token: str
+    target: str
+    """Path and query exactly as they were sent; they are part of the proof."""
+    proof: ProofHeaders
+    request_id: str
+
+
+async def identify(host: Host, request: EditorRequest) -> AccessClaims:
+    """Check token and proof; nothing is touched yet.
+
+    Raises:
+        UnauthenticatedError: the token does not count, or belongs to another file.
+        ProofRefusedError: the request was not signed by the session's editor.
+    """
+    claims = host.tokens.verify(request.token)
+    if request.file_id is not None and claims.file_id != request.file_id:
+        raise UnauthenticatedError("The access token is not for this file.")
+    await host.proofs.check(claims.editor, request.token, request.target, request.proof)
+    return claims
+
+
+async def admit(
+    host: Host, request: EditorRequest, purpose: Purpose, *, patience_s: float = READ_PATIENCE_S
+) -> Admission:
+    """Let a request in with one round trip.
+
+    Raises:
+        UnauthenticatedError, ProofRefusedError: as `identify`; or the session has ended.
+        UnavailableError: Redis stayed away.
+    """
+    claims = await identify(host, request)
+    deadline_s = host.deadline(patience_s)
+
+    async def attempt() -> Admission:
+        return await host.sessions.admit(
+            claims.session_id, claims.file_id, purpose, deadline_s=deadline_s
+        )
+
+    return await in_session(host, claims, attempt)
+
+
+async def in_session(host: Host, claims: AccessClaims, attempt: Callable[[], Awaitable[T]]) -> T:
+    """Do something in a session; a traded one begins where it has not yet."""
+    try:
+        return await attempt()
+    except UnauthenticatedError:
+        if not claims.parent or not await _begin_traded(host, claims):
+            raise
+    return await attempt()
+
+
+async def _begin_traded(host: Host, claims: AccessClaims) -> bool:
+    parent = await host.sessions.get(claims.parent)
+    record = await host.registry.record(claims.file_id)
+    if parent is None or parent.state is not SessionState.ACTIVE or record is None:
+        return False
+    if not reaches(parent.session, record):
+        return False
+    options = msgspec.structs.replace(parent.session.options, breadcrumb=Breadcrumb())
+    traded = msgspec.structs.replace(
+        parent.session,
+        session_id=claims.session_id,
+        file_id=claims.file_id,
+        file_path=record.path,
+        created_us=host.clock.now_us(),
+        parent=parent.session.session_id,
+        root_folder=parent.session.root,
+        options=options,
+    )
+    await host.sessions.create(traded, record, ends_us=parent.ends_us)
+    parent = await host.sessions.get(claims.parent)
+    if parent is None or parent.state is not SessionState.ACTIVE:
+        await host.sessions.end(claims.session_id, SessionState.REVOKED)
+        return False
+    return True
+
+
+def reaches(session: Session, record: FileRecord) -> bool:
+    """Tell whether a file or container lies in the session's root folder."""
+    same_storage = (record.tenant_id, record.storage_name) == (
+        session.tenant_id,
+        session.storage_name,
+    )
+    root = f"{session.root}/" if session.root else ""
+    return same_storage and not record.is_deleted and record.path.startswith(root)

@@ -1,0 +1,1 @@
+"""The WOPI endpoints: HTTP in, one operation, HTTP out."""

@@ -1,0 +1,126 @@
+"""Finds the handler of a WOPI request, and makes its answer.
+
+Each answer is made in one place (`WopiRoutes.__call__`): it counts the request, writes its log line
+and turns an error into the status that a WOPI client understands.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from litestar.types import HTTPScope, Receive, Send
+
+from genro_wopi.domain.errors import (
+    HostError,
+    InvalidRequestError,
+    NotFoundError,
+    UnsupportedOperationError,
+)
+from genro_wopi.domain.identifiers import FILE_ID, FileId
+from genro_wopi.protocol import headers as names
+from genro_wopi.runtime import metrics
+from genro_wopi.runtime.logs import get_logger
+from genro_wopi.web.errors import wopi_answer
+from genro_wopi.wopi_service.exchange import Exchange, Reply
+from genro_wopi.wopi_service.routes import containers, ecosystem, files
+from genro_wopi.wopi_service.service import WopiService
+
+Handler = Callable[[WopiService, Exchange, FileId], Awaitable[Reply]]
+Routes = Mapping[tuple[str, str], tuple[str, Handler]]
+
+BOOTSTRAPPER: Final = "/wopibootstrapper"
+
+_BY_ID: Final[dict[str, tuple[Routes, Mapping[str, Handler]]]] = {
+    "files": (files.ROUTES, files.OVERRIDES),
+    "containers": (containers.ROUTES, containers.OVERRIDES),
+}
+"""Handlers of what has an id: by method and what follows it, and by X-WOPI-Override."""
+
+
+class WopiRoutes:
+    """The ASGI application for everything under /wopi, and the bootstrapper."""
+
+    def __init__(self, service: WopiService) -> None:
+        self._service = service
+
+    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        service, exchange = self._service, Exchange(scope, receive)
+        started_s = time.perf_counter()
+        operation, handler, file_id = _match(exchange)
+        service.readiness.in_flight += 1
+        try:
+            try:
+                reply = await handler(service, exchange, file_id)
+            except Exception as error:  # noqa: BLE001 - the top of every request: it answers and logs
+                reply = _refused(error, operation, exchange, file_id)
+                if exchange.method == "POST":
+                    await exchange.drain()
+            seconds = time.perf_counter() - started_s
+            metrics.count_wopi_request(operation, reply.status, seconds)
+            await reply.send(send)
+        finally:
+            service.readiness.in_flight -= 1
+
+
+def _match(exchange: Exchange) -> tuple[str, Handler, FileId]:
+    """Find operation, handler and file of an address."""
+    parts = exchange.path.split("/", 4)
+    if exchange.path == BOOTSTRAPPER:
+        return _named(ecosystem.BOOTSTRAPPER_ROUTES.get((exchange.method, "")), FileId(""))
+    if len(parts) > 2 and parts[2] == "ecosystem":  # noqa: PLR2004 - /wopi/ecosystem
+        rest = "/".join(parts[3:])
+        return _named(ecosystem.ROUTES.get((exchange.method, rest)), FileId(""))
+    if len(parts) < 4 or parts[2] not in _BY_ID or not FILE_ID.fullmatch(parts[3]):  # noqa: PLR2004 - /wopi/files/ID
+        return "unknown", _no_such_address, FileId("")
+    routes, overrides = _BY_ID[parts[2]]
+    rest = "/".join(parts[4:])
+    if (exchange.method, rest) == ("POST", ""):
+        return *_overridden(exchange, overrides), FileId(parts[3])
+    return _named(routes.get((exchange.method, rest)), FileId(parts[3]))
+
+
+def _named(route: tuple[str, Handler] | None, file_id: FileId) -> tuple[str, Handler, FileId]:
+    operation, handler = route or ("unknown", _no_such_address)
+    return operation, handler, file_id
+
+
+def _overridden(exchange: Exchange, overrides: Mapping[str, Handler]) -> tuple[str, Handler]:
+    override = exchange.headers.get(names.OVERRIDE.lower(), "")
+    if override in overrides:
+        return override.lower(), overrides[override]
+    if not override:
+        return "unknown", _refusing(InvalidRequestError("Send the header X-WOPI-Override."))
+    unsupported = UnsupportedOperationError(f"{override!r} is not an operation of this address.")
+    return "unknown", _refusing(unsupported)
+
+
+def _refusing(error: HostError) -> Handler:
+    async def refuse(_service: WopiService, _exchange: Exchange, _file_id: FileId) -> Reply:
+        raise error
+
+    return refuse
+
+
+_no_such_address: Final = _refusing(NotFoundError("There is no such address."))
+
+
+def _refused(error: Exception, operation: str, exchange: Exchange, file_id: FileId) -> Reply:
+    answer = wopi_answer(error)
+    log = get_logger()
+    fields = {
+        "operation": operation,
+        "status": answer.status,
+        "file_id": file_id,
+        "request_id": exchange.headers.get("x-request-id", ""),
+        "correlation_id": exchange.headers.get("x-wopi-correlationid", ""),
+        "reason": str(error),
+    }
+    if answer.status == 500:  # noqa: PLR2004 - a refused proof, or a bug
+        log.error("wopi_failed", **fields, exc_info=error)
+    elif answer.status in {503, 507}:
+        log.error("wopi_failed", **fields)
+    else:
+        log.info("wopi_refused", **fields)
+    headers = {**answer.headers, "Content-Type": answer.media_type}
+    return Reply(status=answer.status, headers=headers, body=answer.body)

@@ -1,0 +1,60 @@
+"""What every route reads of a request."""
+
+from typing import Final
+from urllib.parse import unquote
+
+from genro_wopi.domain.identifiers import FileId
+from genro_wopi.protocol import headers as names
+from genro_wopi.protocol.headers import is_true
+from genro_wopi.protocol.proof import ProofHeaders
+from genro_wopi.wopi_service.exchange import Exchange
+from genro_wopi.wopi_service.operations.admission import EditorRequest
+from genro_wopi.wopi_service.operations.put_relative import Target
+
+BODY_PAUSE_S: Final = 30.0
+"""A sender that pauses longer than this in the middle of a body is gone."""
+
+
+def editor_request(exchange: Exchange, file_id: FileId | None) -> EditorRequest:
+    """Return who asks, for which file, and the proof."""
+    headers, query = exchange.headers, exchange.query
+    return EditorRequest(
+        file_id=file_id,
+        token=_token(query, headers.get("authorization", "")),
+        target=f"{exchange.path}?{query}" if query else exchange.path,
+        proof=ProofHeaders(
+            proof=headers.get("x-wopi-proof", ""),
+            proof_old=headers.get("x-wopi-proofold", ""),
+            ticks=headers.get("x-wopi-timestamp", ""),
+        ),
+        request_id=headers.get("x-request-id", "") or headers.get("x-wopi-timestamp", ""),
+    )
+
+
+def header(exchange: Exchange, name: str) -> str | None:
+    """Return a header by the name that the reference writes."""
+    return exchange.headers.get(name.lower())
+
+
+def number(value: str | None) -> int | None:
+    """Read a number; None where there is none."""
+    return int(value) if value and value.isascii() and value.isdigit() else None
+
+
+def target(exchange: Exchange) -> Target:
+    """Read how a new file or container is to be called."""
+    return Target(
+        suggested=header(exchange, names.SUGGESTED_TARGET),
+        relative=header(exchange, names.RELATIVE_TARGET),
+        overwrite=is_true(header(exchange, names.OVERWRITE_TARGET)),
+    )
+
+
+def _token(query: str, authorization: str) -> str:
+    """Return the query's token, since Collabora may cut the header's."""
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if name == "access_token" and value:
+            return unquote(value)
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

@@ -1,0 +1,51 @@
+"""A tenant's templates of the addresses that editors show: where a file is edited, viewed, shared.
+
+``https://app.example.com/edit?path={file_path}`` becomes an address by filling in what is known of
+the file and the session, URL-encoded.
+"""
+
+import string
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+PLACEHOLDERS: Final = frozenset(
+    {"tenant_id", "storage_name", "file_path", "file_name", "file_id", "session_id", "user_id"}
+)
+
+
+class HostUrls(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Templates by what they are for; those left out are not offered to the editor."""
+
+    host_edit_url: str | None = None
+    host_view_url: str | None = None
+    close_url: str | None = None
+    file_sharing_url: str | None = None
+    share_url_read_only: str | None = None
+    """Answer to GetShareUrl of type ReadOnly."""
+    share_url_read_write: str | None = None
+    """Answer to GetShareUrl of type ReadWrite."""
+    breadcrumb_brand_name: str | None = None
+    breadcrumb_brand_url: str | None = None
+    breadcrumb_folder_url: str | None = None
+
+
+def template_problem(template: str) -> str | None:
+    """Say what is wrong with a template; None when nothing is."""
+    try:
+        fields = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+    except ValueError:
+        return "close every '{' with a '}'"
+    if fields - PLACEHOLDERS:
+        return f"use only {', '.join(sorted(f'{{{p}}}' for p in PLACEHOLDERS))}"
+    if not template.startswith(("https://", "http://")):
+        return "use an absolute http(s) address"
+    return None
+
+
+def filled(template: str, values: dict[str, str]) -> str:
+    """Fill a template that was checked before."""
+    return template.format_map({name: quote(value, safe="") for name, value in values.items()})
