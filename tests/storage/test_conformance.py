@@ -22,17 +22,18 @@ from genro_wopi.domain.storages import HeadChangedError, StorageBackend, Storage
 WRITERS = 32
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["local", "s3", "s3-versioned"])
 async def storage(request: pytest.FixtureRequest, root: Path) -> AsyncGenerator[StorageBackend]:
     if request.param == "local":
         backend: StorageBackend = LocalStorage(root)
     else:
-        backend = await moto_storage(request.getfixturevalue("s3_url"))
+        versioned = request.param == "s3-versioned"
+        backend = await moto_storage(request.getfixturevalue("s3_url"), versioned=versioned)
     yield backend
     await backend.aclose()
 
 
-async def moto_storage(url: str) -> S3Storage:
+async def moto_storage(url: str, *, versioned: bool) -> S3Storage:
     settings = S3Settings(
         bucket=f"b-{uuid.uuid4().hex}",
         prefix="files/",
@@ -45,6 +46,10 @@ async def moto_storage(url: str) -> S3Storage:
     backend = await S3Storage.connect(settings, None)
     create: Any = getattr(backend.client, "create_bucket")  # noqa: B009 - not part of the port
     await create(Bucket=settings.bucket)
+    if versioned:
+        enable: Any = getattr(backend.client, "put_bucket_versioning")  # noqa: B009 - the same
+        await enable(Bucket=settings.bucket, VersioningConfiguration={"Status": "Enabled"})
+        backend.versioned = True
     return backend
 
 
@@ -267,3 +272,35 @@ async def test_a_folder_is_made_once_listed_and_removed_when_empty(
     await storage.remove_folder(at("one/two"))
     with pytest.raises(NotFoundError):
         await storage.remove_folder(at("one/two"))
+
+
+async def read_version(node: StorageNode, key: str) -> bytes:
+    async with node.open_version(key) as chunks:
+        return b"".join([chunk async for chunk in chunks])
+
+
+async def test_what_was_replaced_is_listed_and_read(storage: StorageBackend) -> None:
+    node = node_of(storage)
+    head = None
+    for number, content in enumerate((b"one", b"two", b"three"), 1):
+        if head is not None:
+            await node.keep(head)
+        head = await write(node, content, head, number)
+    kept = await node.versions(limit=10)
+    assert {k.version for k in kept} == {"1.v", "2.v"}
+    assert {await read_version(node, k.key) for k in kept} == {b"one", b"two"}
+    assert len(await node.versions(limit=1)) == 1
+    with pytest.raises(NotFoundError):
+        await read_version(node, "999")
+
+
+async def test_versions_move_with_their_file(storage: StorageBackend) -> None:
+    node = node_of(storage)
+    first = await write(node, b"one", None)
+    await node.keep(first)
+    await write(node, b"two", first, 2)
+    await storage.move(at("dir/a.txt"), at("dir/b.txt"))
+    (kept,) = await node_of(storage, "dir/b.txt").versions(limit=10)
+    assert kept.version == "1.v"
+    assert await read_version(node_of(storage, "dir/b.txt"), kept.key) == b"one"
+    assert await node.versions(limit=10) == []

@@ -102,6 +102,23 @@ class OpenFile(msgspec.Struct, frozen=True):
     chunks: AsyncIterator[bytes]
 
 
+class KeptVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that were replaced and kept."""
+
+    key: str
+    """How the back end finds them again."""
+    size_bytes: int
+    modified_us: int
+    """When the storage says that they were written; only a hint."""
+    evidence: Evidence | None
+    """None where another program wrote them."""
+
+    @property
+    def version(self) -> str:
+        """The version that editors and applications know them by."""
+        return self.evidence.version if self.evidence else f"kept-{self.key}"
+
+
 class StorageNode(Protocol):
     """One file in a storage.
 
@@ -151,6 +168,18 @@ class StorageNode(Protocol):
 
         Raises:
             HeadChangedError: the head is no longer the one given.
+        """
+        ...
+
+    async def versions(self, *, limit: int) -> list[KeptVersion]:
+        """Return what was kept, the newest first, without the head."""
+        ...
+
+    def open_version(self, key: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Read kept bytes.
+
+        Raises:
+            NotFoundError: they are not there any more.
         """
         ...
 

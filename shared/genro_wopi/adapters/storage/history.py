@@ -83,6 +83,13 @@ class History:
         self._latest = record
         return True
 
+    def record(self, number: int) -> CommitRecord | None:
+        """Return one record; None where it is not there."""
+        try:
+            return self._read(number)
+        except FileNotFoundError:
+            return None
+
     def discard(self, save_id: str) -> None:
         """Remove what an attempt that lost has left."""
         self.data(save_id).unlink(missing_ok=True)

@@ -5,6 +5,7 @@ object metadata: bytes and evidence can never disagree. Multipart uploads are no
 several stores ignore conditions when they are completed.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,6 +25,7 @@ from genro_wopi.adapters.storage.s3_client import (
     translated,
 )
 from genro_wopi.adapters.storage.s3_folders import make_folder, move_object, remove_folder
+from genro_wopi.adapters.storage.s3_kept import kept_objects, kept_reference
 from genro_wopi.adapters.storage.s3_probe import probe_store
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.domain.errors import NotFoundError
@@ -35,6 +37,7 @@ from genro_wopi.domain.storages import (
     Capabilities,
     FolderEntry,
     HeadChangedError,
+    KeptVersion,
     OpenFile,
     ProbeReport,
     Storage,
@@ -43,6 +46,7 @@ from genro_wopi.domain.storages import (
 
 READ_CHUNK_BYTES: Final = 256 * 1024
 NOT_FOUND: Final = 404
+BAD_REQUEST: Final = 400
 
 _META: Final = "genro-"
 
@@ -237,6 +241,34 @@ class S3Node:
         except FAULTS as error:
             raise translated(error) from error
 
+    async def versions(self, *, limit: int) -> list[KeptVersion]:
+        """See StorageNode."""
+        kept = await kept_objects(self._storage, self._path, limit=limit)
+        bucket = self._object["Bucket"]
+        heads = await asyncio.gather(
+            *(self._storage.client.head_object(Bucket=bucket, **k.reference) for k in kept)
+        )
+        return [
+            KeptVersion(
+                key=k.key,
+                size_bytes=head.size_bytes,
+                modified_us=head.modified_us,
+                evidence=head.evidence,
+            )
+            for k, head in zip(kept, map(_head, heads), strict=True)
+        ]
+
+    @asynccontextmanager
+    async def open_version(self, key: str) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """See StorageNode."""
+        reference = kept_reference(self._storage, self._path, key)
+        answer = await self._get({"Bucket": self._object["Bucket"], **reference})
+        body = cast("S3Body", answer["Body"])
+        try:
+            yield read_chunks(body, READ_CHUNK_BYTES)
+        finally:
+            body.close()
+
     async def rescue(self, body: Body, rescue_id: str) -> None:
         """See StorageNode."""
         key = self._storage.key(f"{RESERVED_SEGMENT}/recovery/{rescue_id}")
@@ -257,7 +289,7 @@ class S3Node:
         try:
             return await self._storage.client.get_object(**parameters)
         except ClientError as error:
-            if status_of(error) == NOT_FOUND:
+            if status_of(error) == NOT_FOUND or _is_no_version(error):
                 raise NotFoundError("There is no such file in the storage.") from error
             raise _as_fault(error) from error
         except FAULTS as error:
@@ -273,6 +305,11 @@ class S3Node:
                 return await self._storage.client.put_object(Body=file, **length, **parameters)
         except FAULTS as error:
             raise translated(error) from error
+
+
+def _is_no_version(error: ClientError) -> bool:
+    """A version id of another form than the store's own is a bad request to it."""
+    return status_of(error) == BAD_REQUEST and "version" in str(error).lower()
 
 
 def _as_fault(error: ClientError) -> Exception:

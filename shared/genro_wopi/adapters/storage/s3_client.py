@@ -76,6 +76,10 @@ class S3Client(Protocol):
         """ListObjectsV2."""
         ...
 
+    async def list_object_versions(self, **parameters: object) -> dict[str, Any]:
+        """ListObjectVersions."""
+        ...
+
     async def get_bucket_versioning(self, **parameters: object) -> dict[str, Any]:
         """GetBucketVersioning."""
         ...

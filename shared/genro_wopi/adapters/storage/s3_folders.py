@@ -16,12 +16,16 @@ from genro_wopi.adapters.storage.s3_client import (
     status_of,
     translated,
 )
+from genro_wopi.adapters.storage.s3_kept import kept_objects
 from genro_wopi.domain.errors import AlreadyExistsError, ConflictError, NotFoundError
 from genro_wopi.domain.files import Head
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.storages import HeadChangedError, StorageFaultError, StorageNode
 
 COPY_ATTEMPTS_MAX: Final = 5
+HISTORY_MAX: Final = 200
+"""Kept versions that a file takes along when it moves."""
+
 _PRECONDITION_FAILED: Final = 412
 
 
@@ -80,11 +84,12 @@ async def move_object(
         taken = await bucket.node(target).stat()
         if taken is not None and not (resumed and _is_copy(old, taken)):
             raise AlreadyExistsError(f"There is a file {target!r} already.")
-        try:
-            await _copy(bucket, bucket.key(source), bucket.key(target), old.fingerprint)
-        except HeadChangedError:
-            continue
         await _move_history(bucket, source, target)
+        try:
+            await _copy(bucket, {"Key": bucket.key(source)}, bucket.key(target), old.fingerprint)
+        except HeadChangedError:
+            resumed = True
+            continue
         now = await bucket.node(source).stat()
         if now is not None and now.fingerprint != old.fingerprint:
             resumed = True
@@ -105,11 +110,15 @@ def _is_copy(old: Head, copied: Head) -> bool:
 
 
 async def _move_history(bucket: Bucket, source: StoragePath, target: StoragePath) -> None:
-    prefix = bucket.history_prefix(source)
-    for key in await _keys(bucket, prefix, limit=1000):
-        moved_key = bucket.history_prefix(target) + key.removeprefix(prefix)
-        await _copy(bucket, key, moved_key, None)
-        await _delete(bucket, key)
+    """Take along what was kept, the oldest first: in a versioned bucket order is all it has."""
+    kept = await kept_objects(bucket, source, limit=HISTORY_MAX)
+    for old in reversed(kept):
+        key = bucket.key(target)
+        if not bucket.versioned:
+            key = bucket.history_prefix(target) + old.key
+        await _copy(bucket, old.reference, key, None)
+        if not bucket.versioned:
+            await _delete(bucket, old.reference["Key"])
 
 
 async def _keys(bucket: Bucket, prefix: str, *, limit: int) -> list[str]:
@@ -119,13 +128,13 @@ async def _keys(bucket: Bucket, prefix: str, *, limit: int) -> list[str]:
     return [str(item["Key"]) for item in answer.get("Contents", [])]
 
 
-async def _copy(bucket: Bucket, source_key: str, target_key: str, etag: str | None) -> None:
+async def _copy(bucket: Bucket, source: dict[str, str], target_key: str, etag: str | None) -> None:
     condition = {"CopySourceIfMatch": etag} if etag else {}
     await _call(
         bucket.client.copy_object(
             Bucket=bucket.settings.bucket,
             Key=target_key,
-            CopySource={"Bucket": bucket.settings.bucket, "Key": source_key},
+            CopySource={"Bucket": bucket.settings.bucket, **source},
             **condition,
         )
     )

@@ -1,0 +1,81 @@
+"""Versions that a bucket kept: its own where it is versioned, else the copies that we made.
+
+A copy lies under the history prefix of its file and is named after its ETag.
+"""
+
+from typing import Any, Protocol
+
+import msgspec
+
+from genro_wopi.adapters.storage.s3_client import FAULTS, S3Client, S3Settings, translated
+from genro_wopi.domain.paths import StoragePath
+
+
+class Bucket(Protocol):
+    """What of `S3Storage` is needed here."""
+
+    client: S3Client
+    settings: S3Settings
+    versioned: bool
+
+    def key(self, path: str) -> str:
+        """Return the object's key."""
+        ...
+
+    def history_prefix(self, path: StoragePath) -> str:
+        """Return what the keys of a file's kept versions begin with."""
+        ...
+
+
+class KeptObject(msgspec.Struct, frozen=True):
+    """One kept version."""
+
+    key: str
+    reference: dict[str, str]
+    """Key, and VersionId where the bucket is versioned."""
+
+
+async def kept_objects(bucket: Bucket, path: StoragePath, *, limit: int) -> list[KeptObject]:
+    """List what was kept of a file, the newest first."""
+    try:
+        return await (_versions if bucket.versioned else _copies)(bucket, path, limit)
+    except FAULTS as error:
+        raise translated(error) from error
+
+
+def kept_reference(bucket: Bucket, path: StoragePath, key: str) -> dict[str, str]:
+    """Return how S3 calls a kept version."""
+    if bucket.versioned:
+        return {"Key": bucket.key(path), "VersionId": key}
+    return {"Key": bucket.history_prefix(path) + key.replace("/", "")}
+
+
+async def _versions(bucket: Bucket, path: StoragePath, limit: int) -> list[KeptObject]:
+    """List the versions since the key was deleted last: those before are another file's."""
+    key = bucket.key(path)
+    answer = await bucket.client.list_object_versions(
+        Bucket=bucket.settings.bucket, Prefix=key, MaxKeys=limit + 1
+    )
+    deleted = [m for m in answer.get("DeleteMarkers", []) if m["Key"] == key]
+    if any(m["IsLatest"] for m in deleted):
+        return []
+    since = max((m["LastModified"] for m in deleted), default=None)
+    found: list[dict[str, Any]] = [
+        v
+        for v in answer.get("Versions", [])
+        if v["Key"] == key and not v["IsLatest"] and (since is None or v["LastModified"] >= since)
+    ]
+    return [_named(bucket, path, str(v["VersionId"])) for v in found[:limit]]
+
+
+async def _copies(bucket: Bucket, path: StoragePath, limit: int) -> list[KeptObject]:
+    prefix = bucket.history_prefix(path)
+    answer = await bucket.client.list_objects_v2(Bucket=bucket.settings.bucket, Prefix=prefix)
+    found: list[dict[str, Any]] = sorted(
+        answer.get("Contents", []), key=lambda item: item["LastModified"], reverse=True
+    )
+    return [_named(bucket, path, str(i["Key"]).removeprefix(prefix)) for i in found[:limit]]
+
+
+def _named(bucket: Bucket, path: StoragePath, key: str) -> KeptObject:
+    return KeptObject(key, kept_reference(bucket, path, key))
