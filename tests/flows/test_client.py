@@ -7,6 +7,7 @@ import pytest
 
 from genro_wopi.client.api import ApiClient, ApiError
 from genro_wopi.domain.sessions import Permission
+from genro_wopi.management.files import FILES_DOWNLOAD, FILES_UPLOAD, FileDownload, FileRef
 from genro_wopi.management.sessions import (
     SESSIONS_CREATE,
     SESSIONS_GET,
@@ -14,7 +15,6 @@ from genro_wopi.management.sessions import (
     SessionCreate,
     SessionRef,
 )
-from genro_wopi.management.storages import FILES_DOWNLOAD, FILES_UPLOAD, FileRef
 from tests.flows.conftest import Tenant
 from tests.support.cluster import Cluster
 
@@ -28,8 +28,9 @@ async def test_the_client_speaks_by_the_declarations(
     key = tenant.http.headers["Authorization"].removeprefix("Bearer ")
     file = FileRef(name="docs", path="a b/ü.txt")
     async with ApiClient(cluster.url, key) as client:
+        download = FileDownload(name=file.name, path=file.path)
         stored = await client.call(FILES_UPLOAD, file, b"hello")
-        assert (stored.size, await client.call(FILES_DOWNLOAD, file)) == (5, b"hello")
+        assert (stored.size, await client.call(FILES_DOWNLOAD, download)) == (5, b"hello")
         request = SessionCreate(
             storage_name="docs",
             file_path=file.path,

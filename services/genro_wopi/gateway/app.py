@@ -9,13 +9,18 @@ import httpcore
 from litestar import Litestar
 from litestar.datastructures import State
 
+from genro_wopi.adapters.directory import CachedDirectory
 from genro_wopi.adapters.editors import FetchingEditorDirectory
 from genro_wopi.adapters.http.egress import EgressPolicy
 from genro_wopi.adapters.http.fetch import FetchError, fetch
 from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.editor_store import RedisEditorStore
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
+from genro_wopi.adapters.redis.lock_store import RedisLockStore
+from genro_wopi.adapters.redis.move_ledger import RedisMoveLedger
+from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
 from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
+from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.session_service import SessionServiceClient
@@ -24,6 +29,7 @@ from genro_wopi.adapters.storage.opener import CachingStorageOpener
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import UnavailableError
+from genro_wopi.domain.moves import Mover
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.routes.api import api_routes
 from genro_wopi.gateway.routes.forward import Forwarder, forward_route
@@ -76,22 +82,39 @@ def build_service(
     for close in (directory.aclose, storages.aclose, sessions.aclose):
         stack.push_async_callback(close)
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
+    tenants, clock = RedisTenantStore(redis), SystemClock()
+    partitions = settings.event_partitions
+    registry = RedisFileRegistry(redis, partitions)
+    spool = Spool(settings.spool_dir, disk_bytes_max=settings.spool_bytes_max)
+    mover = Mover(
+        registry=registry,
+        ledger=RedisMoveLedger(redis, partitions),
+        directory=CachedDirectory(tenants),
+        storages=storages,
+        clock=clock,
+    )
     office = Office(
-        tenants=RedisTenantStore(redis),
+        tenants=tenants,
         editors=editors,
         directory=directory,
         storages=storages,
-        registry=RedisFileRegistry(redis, settings.event_partitions),
-        ledger=RedisSaveLedger(redis, settings.event_partitions),
+        registry=registry,
+        ledger=RedisSaveLedger(redis, partitions),
+        mover=mover,
+        locks=RedisLockStore(redis, partitions),
+        rescues=RedisRescueStore(redis),
+        sessions=RedisSessionStore(redis, partitions),
+        bodies=spool,
+        file_bytes_max=settings.file_bytes_max,
         ring=ring,
-        clock=SystemClock(),
+        clock=clock,
         callback_egress=EgressPolicy(settings.callback_allow, setting="WOPI_CALLBACK_ALLOW"),
         editor_egress=editor_policy,
     )
     return GatewayService(
         office=office,
         sessions=sessions,
-        spool=Spool(settings.spool_dir, disk_bytes_max=settings.spool_bytes_max),
+        spool=spool,
         readiness=readiness,
         admin_token=settings.admin_token,
         file_bytes_max=settings.file_bytes_max,

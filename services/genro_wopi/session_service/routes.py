@@ -30,6 +30,7 @@ OPERATIONS: Final[dict[str, tuple[type[Any], Callable[..., Awaitable[Any]]]]] = 
     "sessions.renew": (sessions.SessionRenew, manage.renew_session),
     "sessions.close": (sessions.SessionRef, manage.close_session),
     "sessions.revoke": (sessions.SessionRef, manage.revoke_session),
+    "sessions.cleanup": (sessions.SessionCleanup, manage.cleanup_sessions),
 }
 
 

@@ -73,6 +73,10 @@ class LockStore(Protocol):
         """Return what holds a file now; None where nothing does."""
         ...
 
+    async def force_unlock(self, file_id: FileId, lease: Lease, reason: str) -> bool:
+        """End a lock by order of an operator; False where it is not the one meant any more."""
+        ...
+
     async def unlock(self, request: LockRequest, *, deadline_s: float) -> str:
         """Release the lock; its last save may still arrive for a minute."""
         ...

@@ -239,6 +239,10 @@ class SessionStore(Protocol):
         """Return ids of a tenant's sessions with their cursors, oldest first."""
         ...
 
+    async def forget(self, tenant_id: TenantId, session_ids: Sequence[SessionId]) -> None:
+        """Remove sessions that have ended, with their place in the tenant's list."""
+        ...
+
     async def renew(
         self, session_id: SessionId, *, ttl_ms: int, ends_us: int
     ) -> SessionStatus | None:

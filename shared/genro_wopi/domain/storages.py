@@ -4,7 +4,7 @@ A `Storage` is the configuration; a `StorageNode` is one file in it. A save is c
 conditional write (`StorageNode.write_if`), never by a check followed by a write.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from pathlib import Path
@@ -92,6 +92,21 @@ class Body(Protocol):
 
     def in_memory(self) -> bytes:
         """Return the bytes of a small body; only where `path` is None."""
+        ...
+
+
+class BodyReceiver(Protocol):
+    """Receives bodies whole before they are stored."""
+
+    def receive(
+        self,
+        chunks: AsyncIterable[bytes],
+        *,
+        announced_bytes: int | None,
+        size_bytes_max: int,
+        chunk_timeout_s: float,
+    ) -> AbstractAsyncContextManager[Body]:
+        """Hold a body until the block ends; see `genro_wopi.adapters.spool.Spool.receive`."""
         ...
 
 

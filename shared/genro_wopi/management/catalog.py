@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from genro_wopi.management import editors, sessions, storages, tenants
+from genro_wopi.management import editors, files, locks, recovery, sessions, storages, tenants
 from genro_wopi.management.operation import Operation
 
 OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
@@ -21,10 +21,14 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     storages.STORAGES_UPDATE,
     storages.STORAGES_DELETE,
     storages.STORAGES_PROBE,
-    storages.FILES_LIST,
-    storages.FILES_CREATE,
-    storages.FILES_UPLOAD,
-    storages.FILES_DOWNLOAD,
+    files.FILES_LIST,
+    files.FILES_CREATE,
+    files.FILES_UPLOAD,
+    files.FILES_DOWNLOAD,
+    files.FILES_DELETE,
+    files.FILES_VERSIONS,
+    files.FILES_RESTORE,
+    files.FOLDERS_CREATE,
     editors.EDITORS_PUT,
     editors.EDITORS_LIST,
     editors.EDITORS_UPDATE,
@@ -36,6 +40,12 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     sessions.SESSIONS_RENEW,
     sessions.SESSIONS_CLOSE,
     sessions.SESSIONS_REVOKE,
+    sessions.SESSIONS_CLEANUP,
+    locks.LOCKS_LIST,
+    locks.LOCKS_FORCE_UNLOCK,
+    recovery.RECOVERY_LIST,
+    recovery.RECOVERY_CONTENT,
+    recovery.RECOVERY_RESTORE,
 )
 
 ALIASES: Final = {
@@ -43,5 +53,6 @@ ALIASES: Final = {
     "/sessions/list": "sessions.list",
     "/sessions/get": "sessions.get",
     "/sessions/close": "sessions.close",
+    "/sessions/cleanup": "sessions.cleanup",
 }
 """Addresses of the predecessor that answer as the operations do; parameters by query or body."""

@@ -116,6 +116,21 @@ class SessionRenewed(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: str
 
 
+class SessionCleanup(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose ended sessions are forgotten."""
+
+    dry_run: bool = False
+    tenant_id: str | None = None
+
+
+class SessionCleaned(msgspec.Struct, frozen=True, kw_only=True):
+    """What was, or would be, forgotten."""
+
+    removed: int
+    kept: int
+    dry_run: bool
+
+
 SESSIONS_CREATE: Final = Operation(
     name="sessions.create",
     method="POST",
@@ -169,5 +184,14 @@ SESSIONS_REVOKE: Final = Operation(
     summary="Revoke a session at once; what was not saved is lost.",
     request=SessionRef,
     response=SessionView,
+    owner=Owner.SESSION_SERVICE,
+)
+SESSIONS_CLEANUP: Final = Operation(
+    name="sessions.cleanup",
+    method="POST",
+    path="/api/sessions/cleanup",
+    summary="Forget sessions that have ended; with dry_run only count them.",
+    request=SessionCleanup,
+    response=SessionCleaned,
     owner=Owner.SESSION_SERVICE,
 )

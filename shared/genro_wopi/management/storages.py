@@ -1,12 +1,12 @@
-"""Storages and the files in them."""
+"""Storages: where a tenant's files lie."""
 
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from genro_wopi.domain.storages import StorageProtocol
-from genro_wopi.management.operation import Content, Nothing, Operation
+from genro_wopi.management.operation import Nothing, Operation
 
 Config = dict[str, str | bool | None]
 
@@ -71,65 +71,6 @@ class StorageList(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-class FolderRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Which folder to list."""
-
-    name: str
-    path: str = ""
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
-    tenant_id: str | None = None
-
-
-class EntryView(msgspec.Struct, frozen=True, kw_only=True):
-    """A file or folder."""
-
-    name: str
-    path: str
-    is_folder: bool
-    size: int
-    modified_at: str | None
-
-
-class FolderView(msgspec.Struct, frozen=True, kw_only=True):
-    """A folder's entries."""
-
-    items: list[EntryView]
-    next_cursor: str | None = None
-
-
-class FileRef(msgspec.Struct, frozen=True, kw_only=True):
-    """Which file."""
-
-    name: str
-    path: str
-    tenant_id: str | None = None
-
-
-class FileCreate(msgspec.Struct, frozen=True, kw_only=True):
-    """A new file."""
-
-    name: str
-    path: str
-    template: str | None = None
-    """docx, xlsx, pptx, odt, ods, odp, txt, md, csv; by the path's extension where left out."""
-    tenant_id: str | None = None
-
-
-class FileView(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored file."""
-
-    path: str
-    file_id: str
-    size: int
-    version: str
-    last_modified: str
-    sha256: str
-
-
-class FileContent(msgspec.Struct, frozen=True):
-    """A document's bytes; streamed, never held."""
-
-
 STORAGES_PUT: Final = Operation(
     name="storages.put",
     method="POST",
@@ -179,39 +120,4 @@ STORAGES_PROBE: Final = Operation(
     summary="Try what a storage can really do.",
     request=StorageRef,
     response=ProbeView,
-)
-FILES_LIST: Final = Operation(
-    name="files.list",
-    method="GET",
-    path="/api/storages/{name}/files",
-    summary="List a folder.",
-    request=FolderRequest,
-    response=FolderView,
-)
-FILES_CREATE: Final = Operation(
-    name="files.create",
-    method="POST",
-    path="/api/storages/{name}/files",
-    summary="Create a file from a template.",
-    request=FileCreate,
-    response=FileView,
-    status=201,
-)
-FILES_UPLOAD: Final = Operation(
-    name="files.upload",
-    method="PUT",
-    path="/api/storages/{name}/files/content",
-    summary="Upload a file; If-None-Match: * refuses to replace one, If-Match names the version.",
-    request=FileRef,
-    response=FileView,
-    content=Content.UPLOAD,
-)
-FILES_DOWNLOAD: Final = Operation(
-    name="files.download",
-    method="GET",
-    path="/api/storages/{name}/files/content",
-    summary="Download a file.",
-    request=FileRef,
-    response=FileContent,
-    content=Content.DOWNLOAD,
 )

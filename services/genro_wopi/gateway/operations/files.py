@@ -19,21 +19,25 @@ from genro_wopi.domain.errors import (
     RangeError,
     UnavailableError,
 )
-from genro_wopi.domain.files import FileRecord, Head, KnownHead
+from genro_wopi.domain.files import FileRecord, Head
 from genro_wopi.domain.identifiers import SessionId, new_save_id
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.paths import extension_of, parse_folder, parse_path
-from genro_wopi.domain.storages import Body, HeadChangedError, StorageNode
+from genro_wopi.domain.storages import Body, HeadChangedError, KeptVersion, StorageNode
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.operations.storages import storage_of
-from genro_wopi.management.storages import (
+from genro_wopi.management.files import (
     EntryView,
     FileCreate,
+    FileDownload,
     FileRef,
     FileView,
+    FolderCreate,
+    FolderCreated,
     FolderRequest,
     FolderView,
 )
+from genro_wopi.management.operation import Nothing
 from genro_wopi.protocol.byte_range import ByteRange, UnsatisfiableRangeError, parse_range
 from genro_wopi.protocol.times import format_us
 
@@ -41,6 +45,8 @@ UPLOAD_PATIENCE_S: Final = 25.0
 MOVE_PAUSE_S: Final = 0.2
 ATTEMPTS_MAX: Final = 8
 """How often an unconditional upload starts again when others write the same file."""
+
+VERSIONS_MAX: Final = 1000
 
 OFFICE_TEMPLATES: Final = frozenset({"docx", "xlsx", "pptx", "odt", "ods", "odp"})
 TEXT_TEMPLATES: Final = frozenset({"txt", "md", "csv"})
@@ -54,9 +60,11 @@ class UploadConditions(msgspec.Struct, frozen=True):
 
 
 class Download(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that is being read; `source` closes it."""
+    """A document that is being read; `source` closes it."""
 
-    head: KnownHead
+    size_bytes: int
+    """Of the whole document."""
+    version: str
     part: ByteRange | None
     chunks: AsyncIterator[bytes]
     source: AsyncExitStack
@@ -109,45 +117,111 @@ async def upload_file(
     """
     deadline_s = office.clock.monotonic_s() + UPLOAD_PATIENCE_S
     for _ in range(ATTEMPTS_MAX):
-        node, record = await _file(office, caller, request)
+        node, record = await find_file(office, caller, request)
         commit = Commit(office.ledger, node, office.clock)
         head = await node.stat()
         await _check_conditions(office, record, head, conditions)
         try:
-            saved = await commit.upload(_save(record), body, head, deadline_s=deadline_s)
+            saved = await commit.upload(upload_of(record), body, head, deadline_s=deadline_s)
         except HeadChangedError:
             continue
         except FileMovedError:
             await asyncio.sleep(MOVE_PAUSE_S)
             continue
-        return _view(record, saved)
+        return file_view(record, saved)
     raise UnavailableError("Others keep writing this file; try again.")
 
 
 async def open_download(
-    office: Office, caller: Caller, request: FileRef, byte_range: str | None
+    office: Office, caller: Caller, request: FileDownload, byte_range: str | None
 ) -> Download:
-    """Open a file for reading.
+    """Open a file, or one of its versions, for reading.
 
     Raises:
         NotFoundError: there is none.
         RangeError: no byte of it lies in the range.
     """
-    node, record = await _file(office, caller, request, must_exist=True)
+    reference = FileRef(name=request.name, path=request.path, tenant_id=request.tenant_id)
+    node, record = await find_file(office, caller, reference, must_exist=True)
     async with AsyncExitStack() as stack:
-        part = None
-        if byte_range:
-            head = await node.stat()
-            part = _range(byte_range, head.size_bytes if head else 0)
+        head = await node.stat()
+        known = await office.registry.observe(record.file_id, head) if head else None
+        if request.version and (known is None or request.version != known.version):
+            kept = await find_version(node, request.version)
+            chunks = await stack.enter_async_context(node.open_version(kept.key))
+            return Download(
+                size_bytes=kept.size_bytes,
+                version=kept.version,
+                part=None,
+                chunks=chunks,
+                source=stack.pop_all(),
+            )
+        part = _range(byte_range, head.size_bytes if head else 0) if byte_range else None
         first, last = (part.first, part.last) if part else (0, None)
         opened = await stack.enter_async_context(node.open_read(first=first, last=last))
-        head = await office.registry.observe(record.file_id, opened.head)
-        return Download(head=head, part=part, chunks=opened.chunks, source=stack.pop_all())
+        known = await office.registry.observe(record.file_id, opened.head)
+        return Download(
+            size_bytes=known.size_bytes,
+            version=known.version,
+            part=part,
+            chunks=opened.chunks,
+            source=stack.pop_all(),
+        )
 
 
-async def _file(
+async def find_version(node: StorageNode, version: str) -> KeptVersion:
+    """Find a version that was kept.
+
+    Raises:
+        NotFoundError: there is none, or not any more.
+    """
+    for kept in await node.versions(limit=VERSIONS_MAX):
+        if kept.version == version:
+            return kept
+    raise NotFoundError(f"There is no version {version!r} of this file; list its versions.")
+
+
+async def delete_file(office: Office, caller: Caller, request: FileRef) -> Nothing:
+    """Delete a file, which is kept for a while, or an empty folder.
+
+    Raises:
+        NotFoundError: there is neither.
+        LockMismatchError: somebody edits the file.
+        ConflictError: the folder is not empty.
+    """
+    path = parse_path(request.path, field="path")
+    storage = await storage_of(office, caller, request.name, request.tenant_id)
+    backend = await office.storages.open(storage)
+    if await backend.node(path).stat() is None:
+        await backend.remove_folder(path)
+        return Nothing()
+    record = await office.registry.register(storage.tenant_id, storage.name, path)
+    deadline_s = office.clock.monotonic_s() + UPLOAD_PATIENCE_S
+    await office.mover.delete(record, lock_id=None, session_id=SessionId(""), deadline_s=deadline_s)
+    return Nothing()
+
+
+async def create_folder(office: Office, caller: Caller, request: FolderCreate) -> FolderCreated:
+    """Make a folder.
+
+    Raises:
+        AlreadyExistsError: the name is taken.
+    """
+    path = parse_path(request.path, field="path")
+    storage = await storage_of(office, caller, request.name, request.tenant_id)
+    await (await office.storages.open(storage)).make_folder(path)
+    return FolderCreated(path=path)
+
+
+async def find_file(
     office: Office, caller: Caller, request: FileRef, *, must_exist: bool = False
 ) -> tuple[StorageNode, FileRecord]:
+    """Return a file's node and record.
+
+    Raises:
+        NotFoundError: there is no such storage, or file where it must exist.
+        InvalidFieldsError: the path leaves the storage.
+    """
     path = parse_path(request.path, field="path")
     storage = await storage_of(office, caller, request.name, request.tenant_id)
     node = (await office.storages.open(storage)).node(path)
@@ -168,7 +242,7 @@ async def _check_conditions(
         raise PreconditionFailedError("The file has another version than If-Match names.")
 
 
-def _save(record: FileRecord) -> Save:
+def upload_of(record: FileRecord) -> Save:
     """Describe an upload: a save without session and lock."""
     return Save(
         save_id=new_save_id(),
@@ -205,7 +279,8 @@ def _range(value: str, size_bytes: int) -> ByteRange | None:
         raise RangeError(size_bytes) from error
 
 
-def _view(record: FileRecord, saved: Saved) -> FileView:
+def file_view(record: FileRecord, saved: Saved) -> FileView:
+    """Show a file that was stored."""
     head = saved.head
     return FileView(
         path=record.path,

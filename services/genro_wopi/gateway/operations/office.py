@@ -7,8 +7,12 @@ from genro_wopi.domain.commit import SaveLedger
 from genro_wopi.domain.editors import EditorDirectory, EditorStore
 from genro_wopi.domain.egress import EgressGuard
 from genro_wopi.domain.files import FileRegistry
+from genro_wopi.domain.locks import LockStore
+from genro_wopi.domain.moves import Mover
+from genro_wopi.domain.rescues import RescueStore
 from genro_wopi.domain.secrets import SecretRing
-from genro_wopi.domain.storages import StorageOpener
+from genro_wopi.domain.sessions import SessionStore
+from genro_wopi.domain.storages import BodyReceiver, StorageOpener
 from genro_wopi.domain.tenants import TenantStore
 
 
@@ -21,6 +25,12 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     storages: StorageOpener
     registry: FileRegistry
     ledger: SaveLedger
+    mover: Mover
+    locks: LockStore
+    rescues: RescueStore
+    sessions: SessionStore
+    bodies: BodyReceiver
+    file_bytes_max: int
     ring: SecretRing
     clock: Clock
     callback_egress: EgressGuard

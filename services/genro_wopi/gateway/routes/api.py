@@ -11,7 +11,7 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 
 from genro_wopi.domain.callers import Caller
-from genro_wopi.gateway.operations import editors, files, storages, tenants
+from genro_wopi.gateway.operations import editors, files, locks, storages, tenants, versions
 from genro_wopi.gateway.operations.authenticate import authenticate
 from genro_wopi.gateway.routes.service import GatewayService
 from genro_wopi.management.catalog import ALIASES, OPERATIONS
@@ -54,6 +54,15 @@ HANDLERS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
     "files.create": files.create_file,
     "files.upload": files.upload_file,
     "files.download": files.open_download,
+    "files.delete": files.delete_file,
+    "files.versions": versions.list_versions,
+    "files.restore": versions.restore_version,
+    "folders.create": files.create_folder,
+    "locks.list": locks.list_locks,
+    "locks.force-unlock": locks.force_unlock,
+    "recovery.list": versions.list_recovery,
+    "recovery.content": versions.open_recovery,
+    "recovery.restore": versions.restore_recovery,
     "editors.put": editors.put_editor,
     "editors.list": editors.list_editors,
     "editors.update": editors.update_editor,
@@ -117,7 +126,7 @@ async def _carry_out(
     if operation.content is Content.UPLOAD:
         return await _upload(service, operation, caller, parameters, request)
     if operation.content is Content.DOWNLOAD:
-        return await _download(service, caller, parameters, request)
+        return await _download(service, operation, caller, parameters, request)
     return _shown(operation, await HANDLERS[operation.name](office, caller, parameters))
 
 
@@ -128,7 +137,9 @@ async def _parameters(operation: Operation[Any, Any], request: ApiRequest) -> An
     else:
         values = decode_json_object(await request.body()) | query
     values |= {k: str(v) for k, v in request.path_params.items()}
-    return convert_request(values, operation.request, from_text=operation.reads_query)
+    return convert_request(
+        values, operation.request, from_text=operation.reads_query or bool(query)
+    )
 
 
 async def _sent_on(
@@ -167,25 +178,26 @@ async def _upload(
 
 async def _download(
     service: GatewayService,
+    operation: Operation[Any, Any],
     caller: Caller,
     parameters: Any,  # noqa: ANN401 - the operation's request
     request: ApiRequest,
 ) -> Response[Any]:
-    download = await files.open_download(
-        service.office, caller, parameters, request.headers.get("range")
-    )
-    size_bytes = download.part.size_bytes if download.part else download.head.size_bytes
+    byte_range = request.headers.get("range")
+    open_download = HANDLERS[operation.name]
+    download: files.Download = await open_download(service.office, caller, parameters, byte_range)
+    size_bytes = download.part.size_bytes if download.part else download.size_bytes
     headers = {
         "Content-Type": "application/octet-stream",
         "Content-Length": str(size_bytes),
         "Content-Disposition": "attachment",
         "X-Content-Type-Options": "nosniff",
         "Accept-Ranges": "bytes",
-        "ETag": f'"{download.head.version}"',
+        "ETag": f'"{download.version}"',
     }
     if download.part:
         part = download.part
-        headers["Content-Range"] = f"bytes {part.first}-{part.last}/{download.head.size_bytes}"
+        headers["Content-Range"] = f"bytes {part.first}-{part.last}/{download.size_bytes}"
     status = 206 if download.part else 200
     return StreamResponse(download.chunks, download.source, status_code=status, headers=headers)
 

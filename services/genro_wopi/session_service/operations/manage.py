@@ -4,9 +4,12 @@ from typing import Final
 
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.errors import ConflictError, NotFoundError
+from genro_wopi.domain.identifiers import SessionId
 from genro_wopi.domain.paths import base_name
 from genro_wopi.domain.sessions import LIFETIME_S_DEFAULT, SessionState, SessionStatus
 from genro_wopi.management.sessions import (
+    SessionCleaned,
+    SessionCleanup,
     SessionList,
     SessionListRequest,
     SessionRef,
@@ -18,6 +21,9 @@ from genro_wopi.protocol.times import format_us
 from genro_wopi.session_service.operations.choose_editor import editor_url
 from genro_wopi.session_service.operations.create import Launch, LaunchRequest
 from genro_wopi.session_service.operations.desk import Desk, session_of, view
+
+_OVER: Final = frozenset({SessionState.CLOSED, SessionState.REVOKED})
+"""Expired ones still may save for a grace, and are announced by those who look for them."""
 
 SCANNED_MAX: Final = 2000
 """Sessions looked at for one page of a filtered list."""
@@ -92,6 +98,25 @@ async def _end(desk: Desk, caller: Caller, request: SessionRef, state: SessionSt
     status = await session_of(desk, caller, request.session_id, request.tenant_id)
     ended = await desk.sessions.end(status.session.session_id, state)
     return view(ended or status)
+
+
+async def cleanup_sessions(desk: Desk, caller: Caller, request: SessionCleanup) -> SessionCleaned:
+    """Forget a tenant's sessions that have ended, and index entries that nothing stands behind."""
+    tenant_id = caller.tenant(request.tenant_id)
+    removed = kept = 0
+    cursor = ""
+    while ids := await desk.sessions.list_ids(tenant_id, after=cursor, limit=SCANNED_MAX):
+        ended: list[SessionId] = []
+        for session_id, position in ids:
+            cursor = position
+            status = await desk.sessions.get(session_id)
+            if status is None or status.state in _OVER:
+                ended.append(session_id)
+        removed, kept = removed + len(ended), kept + len(ids) - len(ended)
+        if not request.dry_run:
+            await desk.sessions.forget(tenant_id, ended)
+            cursor = str(kept)
+    return SessionCleaned(removed=removed, kept=kept, dry_run=request.dry_run)
 
 
 async def open_launch(desk: Desk, request: LaunchRequest) -> Launch:

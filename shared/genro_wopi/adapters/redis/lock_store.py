@@ -22,6 +22,7 @@ _LOCK: Final = Script("lock")
 _RELOCK: Final = Script("relock")
 _REFRESH: Final = Script("refresh_lock")
 _UNLOCK: Final = Script("unlock")
+_FORCE_UNLOCK: Final = Script("force_unlock")
 
 RELEASED_TTL_MS: Final = 60_000
 """For a minute after UNLOCK a save that shows the released lock may still arrive."""
@@ -91,6 +92,15 @@ class RedisLockStore:
         key = FileKeys(file_id, self._partition_count).lock
         fields, left_ms = await self._redis.pipeline([("HMGET", key, *LOCK_FIELDS), ("PTTL", key)])
         return lease([*fields, left_ms], time.time_ns() // 1000)
+
+    async def force_unlock(self, file_id: FileId, lease: Lease, reason: str) -> bool:
+        """See LockStore."""
+        names = FileKeys(file_id, self._partition_count)
+        every = (
+            names.session(lease.session),
+            *(names.file, names.lock, names.released, names.events),
+        )
+        return bool(await self._redis.run(_FORCE_UNLOCK, every, (lease.epoch, reason)))
 
     def _names(self, request: LockRequest) -> FileKeys:
         return FileKeys(request.file_id, self._partition_count)

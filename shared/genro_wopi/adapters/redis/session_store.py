@@ -136,6 +136,14 @@ class RedisSessionStore:
         )
         return [(SessionId(text(m)), str(start + n + 1)) for n, m in enumerate(members)]
 
+    async def forget(self, tenant_id: TenantId, session_ids: Sequence[SessionId]) -> None:
+        """See SessionStore."""
+        if not session_ids:
+            return
+        records = [key for key in map(keys.session, session_ids) if key is not None]
+        index = ("ZREM", keys.tenant_sessions(tenant_id), *session_ids)
+        await self._redis.pipeline([index, *(("DEL", key) for key in records)])
+
     async def renew(
         self, session_id: SessionId, *, ttl_ms: int, ends_us: int
     ) -> SessionStatus | None:

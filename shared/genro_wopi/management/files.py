@@ -1,0 +1,198 @@
+"""Files and folders of a storage."""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from genro_wopi.management.operation import Content, Nothing, Operation
+
+
+class FolderRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which folder to list."""
+
+    name: str
+    path: str = ""
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
+    tenant_id: str | None = None
+
+
+class EntryView(msgspec.Struct, frozen=True, kw_only=True):
+    """A file or folder."""
+
+    name: str
+    path: str
+    is_folder: bool
+    size: int
+    modified_at: str | None
+
+
+class FolderView(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder's entries."""
+
+    items: list[EntryView]
+    next_cursor: str | None = None
+
+
+class FileRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Which file."""
+
+    name: str
+    path: str
+    tenant_id: str | None = None
+
+
+class FileCreate(msgspec.Struct, frozen=True, kw_only=True):
+    """A new file."""
+
+    name: str
+    path: str
+    template: str | None = None
+    """docx, xlsx, pptx, odt, ods, odp, txt, md, csv; by the path's extension where left out."""
+    tenant_id: str | None = None
+
+
+class FileView(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored file."""
+
+    path: str
+    file_id: str
+    size: int
+    version: str
+    last_modified: str
+    sha256: str
+
+
+class FileDownload(msgspec.Struct, frozen=True, kw_only=True):
+    """Which file, and which of its versions."""
+
+    name: str
+    path: str
+    version: str | None = None
+    """The newest where left out."""
+    tenant_id: str | None = None
+
+
+class VersionsRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose versions."""
+
+    name: str
+    path: str
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    tenant_id: str | None = None
+
+
+class VersionView(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a file."""
+
+    version: str
+    size: int
+    last_modified: str
+    sha256: str | None
+    """None for bytes that another program wrote."""
+    is_current: bool
+
+
+class VersionList(msgspec.Struct, frozen=True, kw_only=True):
+    """A file's versions, the newest first."""
+
+    items: list[VersionView]
+    next_cursor: str | None = None
+
+
+class FileRestore(msgspec.Struct, frozen=True, kw_only=True):
+    """Which version becomes the newest again."""
+
+    name: str
+    path: str
+    version: str
+    tenant_id: str | None = None
+
+
+class FolderCreate(msgspec.Struct, frozen=True, kw_only=True):
+    """A new folder."""
+
+    name: str
+    path: str
+    tenant_id: str | None = None
+
+
+class FolderCreated(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder that was made."""
+
+    path: str
+
+
+class FileContent(msgspec.Struct, frozen=True):
+    """A document's bytes; streamed, never held."""
+
+
+FILES_LIST: Final = Operation(
+    name="files.list",
+    method="GET",
+    path="/api/storages/{name}/files",
+    summary="List a folder.",
+    request=FolderRequest,
+    response=FolderView,
+)
+FILES_CREATE: Final = Operation(
+    name="files.create",
+    method="POST",
+    path="/api/storages/{name}/files",
+    summary="Create a file from a template.",
+    request=FileCreate,
+    response=FileView,
+    status=201,
+)
+FILES_UPLOAD: Final = Operation(
+    name="files.upload",
+    method="PUT",
+    path="/api/storages/{name}/files/content",
+    summary="Upload a file; If-None-Match: * refuses to replace one, If-Match names the version.",
+    request=FileRef,
+    response=FileView,
+    content=Content.UPLOAD,
+)
+FILES_DOWNLOAD: Final = Operation(
+    name="files.download",
+    method="GET",
+    path="/api/storages/{name}/files/content",
+    summary="Download a file, or one of its versions.",
+    request=FileDownload,
+    response=FileContent,
+    content=Content.DOWNLOAD,
+)
+FILES_DELETE: Final = Operation(
+    name="files.delete",
+    method="DELETE",
+    path="/api/storages/{name}/files",
+    summary="Delete a file, which is kept for a while, or an empty folder.",
+    request=FileRef,
+    response=Nothing,
+    status=204,
+)
+FILES_VERSIONS: Final = Operation(
+    name="files.versions",
+    method="GET",
+    path="/api/storages/{name}/files/versions",
+    summary="List a file's versions.",
+    request=VersionsRequest,
+    response=VersionList,
+)
+FILES_RESTORE: Final = Operation(
+    name="files.restore",
+    method="POST",
+    path="/api/storages/{name}/files/restore",
+    summary="Make an older version the newest again; refused while somebody edits the file.",
+    request=FileRestore,
+    response=FileView,
+)
+FOLDERS_CREATE: Final = Operation(
+    name="folders.create",
+    method="POST",
+    path="/api/storages/{name}/folders",
+    summary="Make a folder.",
+    request=FolderCreate,
+    response=FolderCreated,
+    status=201,
+)
