@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint types format bench clean
+.PHONY: help install run test lint types format bench chaos clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ format: $(VENV)/.developing ## Format the code
 
 bench: $(VENV)/.developing ## Measure against a bare program, in one run
 	$(BIN)/python -m tests.bench $(ARGS)
+
+chaos: $(VENV)/.developing ## Edit while processes die and the store fails (ARGS="seconds seed s3|local")
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .dev .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Saves under faults, over the real cluster: `make chaos`."""
