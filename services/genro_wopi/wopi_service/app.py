@@ -13,6 +13,7 @@ from genro_wopi.adapters.http.egress import EgressPolicy
 from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.editor_store import RedisEditorStore
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
+from genro_wopi.adapters.redis.intent_store import RedisIntentStore
 from genro_wopi.adapters.redis.lock_store import RedisLockStore
 from genro_wopi.adapters.redis.move_ledger import RedisMoveLedger
 from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
@@ -33,6 +34,7 @@ from genro_wopi.web.health import health_routes
 from genro_wopi.web.server import Readiness, serve
 from genro_wopi.wopi_service.operations.host import Host
 from genro_wopi.wopi_service.operations.proofs import ProofChecker
+from genro_wopi.wopi_service.operations.reconcile import reconcile_until
 from genro_wopi.wopi_service.routes.dispatch import BOOTSTRAPPER, WopiRoutes
 from genro_wopi.wopi_service.service import WopiService
 
@@ -44,7 +46,13 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         await require_redis(redis)
         readiness = Readiness()
         service = build_service(settings, redis, readiness, stack)
-        await serve(create_app(service, redis), settings, readiness, stopping)
+        intents = RedisIntentStore(redis, settings.event_partitions)
+        reconciling = asyncio.create_task(reconcile_until(service.host, intents, stopping))
+        try:
+            await serve(create_app(service, redis), settings, readiness, stopping)
+        finally:
+            reconciling.cancel()
+            await asyncio.wait((reconciling,))
 
 
 def build_service(

@@ -59,6 +59,8 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     is_exit_save: bool
     is_modified_by_user: bool | None
     editors: tuple[str, ...]
+    shows_part_of_lock: bool = False
+    """Microsoft 365: a lock that is JSON may be shown in part."""
 
 
 class Standing(Enum):

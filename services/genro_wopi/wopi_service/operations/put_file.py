@@ -75,6 +75,7 @@ async def commit_save(host: Host, save_request: SaveRequest, body: Body) -> Save
         timestamp=headers.timestamp,
         attempt=headers.attempt,
         one_process_per_document=session.kind is EditorKind.COLLABORA,
+        shows_part_of_lock=session.kind is EditorKind.M365,
         is_autosave=headers.is_autosave,
         is_exit_save=headers.is_exit_save,
         is_modified_by_user=headers.is_modified_by_user,

@@ -28,6 +28,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{e:SCOPE}:editors                | hash   | permanent (config)      | gateway             |
 | wopi:{e:SCOPE}:discovery:<name>       | string | permanent (last good)   | all                 |
 | wopi:{e:SCOPE}:fetched:<name>         | string | seconds                 | all                 |
+| wopi:sweep                            | string | 5 s                     | wopi-service        |
 | wopi:launch:<sha256>                  | string | 10 min                  | session-service     |
 """
 
@@ -45,6 +46,8 @@ PERMANENT: Final = re.compile(
 """Keys that may live for ever; the tests fail on any other that has no expiry."""
 
 TENANTS: Final = "wopi:tenants"
+SWEEP: Final = "wopi:sweep"
+"""Held by the process that looks at intents."""
 
 
 class FileKeys:
@@ -99,6 +102,11 @@ class PartitionKeys:
     def events(self) -> str:
         """Appended by the scripts that change state."""
         return f"{self._tag}:events"
+
+    @property
+    def intents(self) -> str:
+        """Saves that began and were not published yet."""
+        return f"{self._tag}:intents"
 
     @property
     def due(self) -> str:

@@ -66,6 +66,7 @@ class RedisSaveLedger:
                 min(COVER_MS, self._lock_ttl_ms),
                 GRACE_US,
                 "1" if save.session_id else "",
+                int(save.shows_part_of_lock),
             ),
             deadline_s=deadline_s,
         )

@@ -12,6 +12,7 @@
 -- ARGV[5] life that the lock must have left, ms
 -- ARGV[6] grace after the session's end, us
 -- ARGV[7] '1' for an editor's session; '' for the management API, which has none
+-- ARGV[8] '1' where a lock that is JSON may be shown in part (Microsoft 365)
 --
 -- Returns: {'ended'} | {'moving', …} while the file moves | {'other', lock row, file row, now} | {standing, lock row, file row, now, version
 -- at the release}, where standing is held, superseded, released or unlocked.
@@ -19,12 +20,15 @@
 -- include: moment
 -- include: session
 -- include: records
+-- include: partial_lock
 local now = now_us()
 if ARGV[7] == '1' and phase_of(KEYS[1], ARGV[1], now, ARGV[6]) == 'ended' then return {'ended'} end
 local lock = lock_row(KEYS[3])
 local file = file_row(KEYS[2])
 if file[14] then return {'moving', lock, file, int(now), ''} end
-if lock[1] and lock[1] ~= ARGV[2] then return {'other', lock, file, int(now)} end
+if lock[1] and not shows(lock[1], ARGV[2], ARGV[8] == '1') then
+  return {'other', lock, file, int(now)}
+end
 local standing, version = 'unlocked', ''
 if lock[1] then
   standing = 'held'

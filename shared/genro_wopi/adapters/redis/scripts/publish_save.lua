@@ -32,7 +32,8 @@ if tonumber(ARGV[8]) > tonumber(redis.call('HGET', KEYS[2], 'seq') or '0') then
     'seq', ARGV[8], 'sha', ARGV[9], 'session', ARGV[10], 'wepoch', ARGV[3], 'attempt', ARGV[11],
     'save_id', ARGV[1])
 end
-if ARGV[3] ~= '0' and redis.call('HGET', KEYS[3], 'epoch') == ARGV[3] then
+local is_head = redis.call('HGET', KEYS[2], 'version') == ARGV[5]
+if is_head and ARGV[3] ~= '0' and redis.call('HGET', KEYS[3], 'epoch') == ARGV[3] then
   redis.call('HSET', KEYS[3], 'base', ARGV[5])
 end
 if first == 1 and ARGV[12] == '1' then
