@@ -290,6 +290,10 @@ async def test_what_was_replaced_is_listed_and_read(storage: StorageBackend) -> 
     assert {k.version for k in kept} == {"1.v", "2.v"}
     assert {await read_version(node, k.key) for k in kept} == {b"one", b"two"}
     assert len(await node.versions(limit=1)) == 1
+    found = await node.find_version("1.v")
+    assert found is not None
+    assert await read_version(node, found.key) == b"one"
+    assert await node.find_version("3.v") is None
     with pytest.raises(NotFoundError):
         await read_version(node, "999")
 

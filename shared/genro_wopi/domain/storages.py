@@ -131,7 +131,15 @@ class KeptVersion(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def version(self) -> str:
         """The version that editors and applications know them by."""
-        return self.evidence.version if self.evidence else f"kept-{self.key}"
+        return self.evidence.version if self.evidence else foreign_version(self.key)
+
+
+def foreign_version(key: str) -> str:
+    """Name bytes that another program wrote, by how the back end finds them."""
+    return key if key.startswith(FOREIGN_PREFIX) else f"{FOREIGN_PREFIX}{key}"
+
+
+FOREIGN_PREFIX = "kept-"
 
 
 class StorageNode(Protocol):
@@ -188,6 +196,10 @@ class StorageNode(Protocol):
 
     async def versions(self, *, limit: int) -> list[KeptVersion]:
         """Return what was kept, the newest first, without the head."""
+        ...
+
+    async def find_version(self, version: str) -> KeptVersion | None:
+        """Return what was kept of one version; None where it is not there, or not any more."""
         ...
 
     def open_version(self, key: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:

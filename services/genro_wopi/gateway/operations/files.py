@@ -46,8 +46,6 @@ MOVE_PAUSE_S: Final = 0.2
 ATTEMPTS_MAX: Final = 8
 """How often an unconditional upload starts again when others write the same file."""
 
-VERSIONS_MAX: Final = 1000
-
 OFFICE_TEMPLATES: Final = frozenset({"docx", "xlsx", "pptx", "odt", "ods", "odp"})
 TEXT_TEMPLATES: Final = frozenset({"txt", "md", "csv"})
 
@@ -175,9 +173,9 @@ async def find_version(node: StorageNode, version: str) -> KeptVersion:
     Raises:
         NotFoundError: there is none, or not any more.
     """
-    for kept in await node.versions(limit=VERSIONS_MAX):
-        if kept.version == version:
-            return kept
+    kept = await node.find_version(version)
+    if kept is not None:
+        return kept
     raise NotFoundError(f"There is no version {version!r} of this file; list its versions.")
 
 

@@ -29,6 +29,8 @@ from genro_wopi.domain.storages import (
 
 READ_CHUNK_BYTES: Final = 512 * 1024
 FILE_MODE: Final = 0o644
+VERSIONS_MAX: Final = 100_000
+"""Records that are searched for one version."""
 
 _OPEN_ATTEMPTS: Final = 8
 
@@ -77,6 +79,11 @@ class LocalNode:
     async def versions(self, *, limit: int) -> list[KeptVersion]:
         """See StorageNode."""
         return await self._storage.in_thread(lambda: self._versions(limit))
+
+    async def find_version(self, version: str) -> KeptVersion | None:
+        """See StorageNode."""
+        kept = await self._storage.in_thread(lambda: self._versions(VERSIONS_MAX))
+        return next((k for k in kept if k.version == version), None)
 
     @asynccontextmanager
     async def open_version(self, key: str) -> AsyncGenerator[AsyncIterator[bytes]]:

@@ -25,7 +25,7 @@ from genro_wopi.adapters.storage.s3_client import (
     translated,
 )
 from genro_wopi.adapters.storage.s3_folders import make_folder, move_object, remove_folder
-from genro_wopi.adapters.storage.s3_kept import kept_objects, kept_reference
+from genro_wopi.adapters.storage.s3_kept import KeptObject, kept_objects, kept_reference
 from genro_wopi.adapters.storage.s3_probe import probe_store
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.domain.errors import NotFoundError
@@ -42,9 +42,12 @@ from genro_wopi.domain.storages import (
     ProbeReport,
     Storage,
     StorageFaultError,
+    foreign_version,
 )
 
 READ_CHUNK_BYTES: Final = 256 * 1024
+HEADS_AT_ONCE: Final = 16
+VERSIONS_MAX: Final = 1000
 NOT_FOUND: Final = 404
 BAD_REQUEST: Final = 400
 
@@ -229,8 +232,9 @@ class S3Node:
         if self._storage.versioned:
             return
         bucket, key = self._object["Bucket"], self._object["Key"]
-        etag = head.fingerprint.strip('"')
-        target = f"{self._storage.history_prefix(self._path)}{etag}"
+        foreign = foreign_version(head.fingerprint.strip('"'))
+        name = head.evidence.version if head.evidence else foreign
+        target = f"{self._storage.history_prefix(self._path)}{name}"
         try:
             await self._storage.client.copy_object(
                 Bucket=bucket,
@@ -244,19 +248,44 @@ class S3Node:
     async def versions(self, *, limit: int) -> list[KeptVersion]:
         """See StorageNode."""
         kept = await kept_objects(self._storage, self._path, limit=limit)
-        bucket = self._object["Bucket"]
-        heads = await asyncio.gather(
-            *(self._storage.client.head_object(Bucket=bucket, **k.reference) for k in kept)
-        )
-        return [
-            KeptVersion(
-                key=k.key,
-                size_bytes=head.size_bytes,
-                modified_us=head.modified_us,
-                evidence=head.evidence,
+        gate = asyncio.Semaphore(HEADS_AT_ONCE)
+
+        async def look(reference: KeptObject) -> KeptVersion | None:
+            async with gate:
+                return await self._kept(reference.key)
+
+        found = await asyncio.gather(*map(look, kept))
+        return [version for version in found if version is not None]
+
+    async def find_version(self, version: str) -> KeptVersion | None:
+        """See StorageNode; a bucket that keeps versions itself must be searched."""
+        if not self._storage.versioned:
+            return await self._kept(version)
+        for reference in await kept_objects(self._storage, self._path, limit=VERSIONS_MAX):
+            kept = await self._kept(reference.key)
+            if kept is not None and kept.version == version:
+                return kept
+        return None
+
+    async def _kept(self, key: str) -> KeptVersion | None:
+        reference = kept_reference(self._storage, self._path, key)
+        try:
+            answer = await self._storage.client.head_object(
+                Bucket=self._object["Bucket"], **reference
             )
-            for k, head in zip(kept, map(_head, heads), strict=True)
-        ]
+        except ClientError as error:
+            if status_of(error) == NOT_FOUND or _is_no_version(error):
+                return None
+            raise _as_fault(error) from error
+        except FAULTS as error:
+            raise translated(error) from error
+        head = _head(answer)
+        return KeptVersion(
+            key=key,
+            size_bytes=head.size_bytes,
+            modified_us=head.modified_us,
+            evidence=head.evidence,
+        )
 
     @asynccontextmanager
     async def open_version(self, key: str) -> AsyncGenerator[AsyncIterator[bytes]]:

@@ -1,6 +1,6 @@
 """Versions that a bucket kept: its own where it is versioned, else the copies that we made.
 
-A copy lies under the history prefix of its file and is named after its ETag.
+A copy lies under the history prefix of its file and is named after its version.
 """
 
 from typing import Any, Protocol
