@@ -87,6 +87,36 @@ def test_a_viewer_cannot_type(page: Page) -> None:
     assert editor.locator("#text").get_attribute("readonly") is not None
 
 
+def test_an_editor_that_stays_silent_is_explained(page: Page) -> None:
+    page.clock.install()
+    page.route("**/editor/edit*", lambda route: route.fulfill(body="<p>nothing</p>"))
+    page.locator('li[data-path="notes.txt"]').get_by_role("button", name="Open").first.click()
+    launch = page.frame_locator("#stage iframe")
+    expect(launch.frame_locator("iframe[name=editor]").locator("p")).to_have_text("nothing")
+    expect(launch.locator("#notice")).to_be_hidden()
+    page.clock.fast_forward(25_000)
+    expect(launch.get_by_role("heading")).to_contain_text("does not appear")
+    page.unroute_all()
+    launch.get_by_role("button", name="Try again").click()
+    editor = launch.frame_locator("iframe[name=editor]")
+    expect(editor.locator("#name")).to_have_text("notes.txt", timeout=15_000)
+    expect(launch.locator("#notice")).to_be_hidden()
+    editor.locator("#close").click()
+    expect(page.locator("#stage iframe")).to_have_count(0)
+
+
+def test_an_application_drives_the_editor_through_the_script(page: Page, demo: Cluster) -> None:
+    editor = open_document(page, "welcome.md")
+    editor.locator("#text").fill("Saved by the application.")
+    expect(editor.locator("#state")).to_have_text("Modified")
+    ask = "JSON.stringify({MessageId: 'Action_Save', SendTime: 0, Values: {}})"
+    page.evaluate(f"document.querySelector('#stage iframe').contentWindow.postMessage({ask}, '*')")
+    expect(editor.locator("#state")).to_have_text("Saved", timeout=15_000)
+    assert stored(demo, "welcome.md") == "Saved by the application."
+    editor.locator("#close").click()
+    expect(page.locator("#stage iframe")).to_have_count(0)
+
+
 KILLED = (
     "wopi_service",
     "dev_editor",

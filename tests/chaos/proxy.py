@@ -63,7 +63,7 @@ class FaultyProxy:
                         return kill()
                     sink.write(chunk)
                     await sink.drain()
-            except OSError:
+            except (OSError, asyncio.CancelledError):
                 pass
             finally:
                 sink.close()

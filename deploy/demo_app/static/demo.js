@@ -11,12 +11,11 @@ async function post(path, body) {
 
 async function open(path, mayEdit, beside) {
   const session = await post("/demo/open", { path, user: $("user").value, may_edit: mayEdit });
-  const frame = document.createElement("iframe");
-  frame.src = session.launch_url;
-  frame.title = path;
-  frame.allow = "clipboard-read *; clipboard-write *; fullscreen";
   if (!beside) $("stage").replaceChildren();
-  $("stage").append(frame);
+  const editor = GenroWopi.open($("stage"), session.launch_url, {
+    title: path,
+    onClosed() { editor.remove(); },
+  });
 }
 
 function button(label, title, action, kind) {

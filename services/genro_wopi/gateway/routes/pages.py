@@ -2,6 +2,7 @@
 
 import html
 import json
+from importlib.resources import files as package_files
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,11 +18,11 @@ from genro_wopi.web.errors import status_of
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { margin: 0; } iframe { position: fixed; inset: 0; width: 100%; height: 100%; border: 0; }
-main { max-width: 46rem; margin: 12vh auto 0; padding: 0 1.5rem; }
-h1 { font-size: 1.35rem; } code { font-size: .92em; } section { margin: 1.2rem 0; }
+main { max-width: 46rem; margin: 12vh auto 0; padding: 1.5rem; }
+#notice { position: relative; background: Canvas; } main[hidden] { display: none; }
+button { font: inherit; padding: .3rem .9rem; } h1 { font-size: 1.35rem; }
+code { font-size: .92em; } section { margin: 1.2rem 0; }
 """
-
-_SUBMIT = "document.getElementById('launch').submit();"
 
 
 class LaunchData(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +56,7 @@ async def open_document(request: Request[Any, Any, State], code: str) -> Respons
         who = f"The editor {launch.editor_name} does" if launch.editor_name else "No editor does"
         what = "not answer now" if launch.editor_name else "not open this type of file"
         return _message(503, f"{launch.file_name} cannot be opened.", f"{who} {what}.")
-    return _frame(launch, launch.editor_url)
+    return _frame(launch, launch.editor_url, service.public_url)
 
 
 @get("/openapi.json")
@@ -85,10 +86,22 @@ async def docs(request: Request[Any, Any, State]) -> Response[str]:
     return _page(200, "API", body, {})
 
 
-PAGES = (open_document, openapi, docs)
+@get("/genro-wopi.js")
+async def embedding_script() -> Response[bytes]:
+    """Return the script for applications that show documents in their pages."""
+    return _script("genro-wopi.js")
 
 
-def _frame(launch: LaunchData, editor_url: str) -> Response[str]:
+@get("/static/launch.js")
+async def launch_script() -> Response[bytes]:
+    """Return the launch page's script."""
+    return _script("launch.js")
+
+
+PAGES = (open_document, openapi, docs, embedding_script, launch_script)
+
+
+def _frame(launch: LaunchData, editor_url: str, public_url: str) -> Response[str]:
     fields = {
         "access_token": launch.access_token,
         "access_token_ttl": str(launch.access_token_ttl),
@@ -100,41 +113,44 @@ def _frame(launch: LaunchData, editor_url: str) -> Response[str]:
         for name, value in fields.items()
         if value
     )
+    origin = _origin(editor_url)
+    own = _origin(public_url)
+    data = {"editorOrigin": origin, "parentOrigins": [own, *launch.frame_ancestors]}
     title = html.escape(launch.file_name)
     body = (
         f'<form id="launch" action="{html.escape(editor_url)}" method="post" target="editor">'
         f"{inputs}</form>"
         f'<iframe name="editor" title="{title}" '
         'allow="clipboard-read *; clipboard-write *; fullscreen"></iframe>'
-        f"<script>{_relay_script(editor_url)}{_SUBMIT}</script>"
+        f'<main id="notice" role="status" hidden><h1>{title} does not appear.</h1>'
+        '<p>The editor at <b id="who"></b> has not answered. It may be starting or out of order, '
+        "or this browser or its network does not let it be shown here.</p>"
+        '<p><button id="again">Try again</button></p></main>'
+        f'<script type="application/json" id="launch-data">{_in_script(data)}</script>'
+        f'<script src="{html.escape(public_url)}/static/launch.js"></script>'
     )
-    parts = urlsplit(editor_url)
-    origin = f"{parts.scheme}://{parts.netloc}"
     ancestors = " ".join(["'self'", *launch.frame_ancestors])
     policy = (
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src {own}; "
         f"frame-src {origin}; form-action {origin}; frame-ancestors {ancestors}; base-uri 'none'"
     )
     return _page(200, launch.file_name, body, {"Content-Security-Policy": policy})
 
 
-def _relay_script(editor_url: str) -> str:
-    """Tell the editor that the page listens; pass its messages up to the application."""
-    parts = urlsplit(editor_url)
-    origin = json.dumps(f"{parts.scheme}://{parts.netloc}").replace("<", "\\u003c")
-    return (
-        f"const editorOrigin = {origin};"
-        "const frame = document.getElementsByName('editor')[0];"
-        "addEventListener('message', (event) => {"
-        "  if (event.origin !== editorOrigin || event.source !== frame.contentWindow) return;"
-        "  let message; try { message = JSON.parse(event.data); } catch { return; }"
-        "  if (message.MessageId === 'App_LoadingStatus')"
-        "    frame.contentWindow.postMessage(JSON.stringify({MessageId: 'Host_PostmessageReady',"
-        "      SendTime: Date.now(), Values: {}}), editorOrigin);"
-        "  if (parent !== window && document.referrer)"
-        "    parent.postMessage(event.data, new URL(document.referrer).origin);"
-        "});"
-    )
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _in_script(data: object) -> str:
+    """Write JSON so that nothing in it can end the element that it lies in."""
+    return json.dumps(data).replace("<", "\\u003c")
+
+
+def _script(name: str) -> Response[bytes]:
+    content = package_files("genro_wopi.gateway").joinpath("static", name).read_bytes()
+    headers = {"Cache-Control": "public, max-age=300", "X-Content-Type-Options": "nosniff"}
+    return Response(content, media_type="text/javascript", headers=headers)
 
 
 def _message(status: int, title: str, text: str) -> Response[str]:
