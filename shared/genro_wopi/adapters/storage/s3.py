@@ -16,6 +16,8 @@ from botocore.exceptions import ClientError
 
 from genro_wopi.adapters.storage.s3_client import (
     FAULTS,
+    LARGE_BYTES,
+    LARGE_READ_TIMEOUT_S,
     S3Body,
     S3Client,
     S3Settings,
@@ -97,12 +99,25 @@ class S3Storage:
         self.etag_quoted = probe.etag_quoted if probe else True
         self.versioned = probe.versioned if probe else False
         self._stack = stack
+        self._patient: S3Client | None = None
+        self._opening = asyncio.Lock()
 
     @classmethod
     async def connect(cls, settings: S3Settings, probe: ProbeReport | None) -> "S3Storage":
         """Open the client; nothing is sent yet."""
         stack = AsyncExitStack()
         return cls(await open_client(stack, settings), stack, settings, probe)
+
+    async def writer(self, size_bytes: int) -> S3Client:
+        """Return the client for a write of this size; large ones are waited for longer."""
+        if size_bytes < LARGE_BYTES:
+            return self.client
+        async with self._opening:
+            if self._patient is None:
+                self._patient = await open_client(
+                    self._stack, self.settings, read_timeout_s=LARGE_READ_TIMEOUT_S
+                )
+        return self._patient
 
     def node(self, path: StoragePath) -> "S3Node":
         """See StorageBackend."""
@@ -235,8 +250,9 @@ class S3Node:
         foreign = foreign_version(head.fingerprint.strip('"'))
         name = head.evidence.version if head.evidence else foreign
         target = f"{self._storage.history_prefix(self._path)}{name}"
+        client = await self._storage.writer(head.size_bytes)
         try:
-            await self._storage.client.copy_object(
+            await client.copy_object(
                 Bucket=bucket,
                 Key=target,
                 CopySource={"Bucket": bucket, "Key": key},
@@ -326,12 +342,13 @@ class S3Node:
 
     async def _put(self, body: Body, parameters: dict[str, object]) -> dict[str, Any]:
         length = {"ContentLength": body.size_bytes}
+        client = await self._storage.writer(body.size_bytes)
         try:
             if body.path is None:
                 content = body.in_memory()
-                return await self._storage.client.put_object(Body=content, **length, **parameters)
+                return await client.put_object(Body=content, **length, **parameters)
             with body.path.open("rb") as file:
-                return await self._storage.client.put_object(Body=file, **length, **parameters)
+                return await client.put_object(Body=file, **length, **parameters)
         except FAULTS as error:
             raise translated(error) from error
 

@@ -19,6 +19,11 @@ CONNECT_TIMEOUT_S: Final = 2
 READ_TIMEOUT_S: Final = 8
 """Without a byte from the store. A save is given 25 s, so there is time for a second attempt."""
 
+LARGE_BYTES: Final = 8 * 2**20
+LARGE_READ_TIMEOUT_S: Final = 60
+"""For writing and copying what is large: the store answers only when it has taken all of it, and
+megabytes may still lie in the buffers of slow links when the last of them was sent."""
+
 CONNECTIONS_MAX: Final = 64
 
 _CHANGED: Final = frozenset({404, 409, 412})
@@ -85,11 +90,13 @@ class S3Client(Protocol):
         ...
 
 
-async def open_client(stack: AsyncExitStack, settings: S3Settings) -> S3Client:
+async def open_client(
+    stack: AsyncExitStack, settings: S3Settings, *, read_timeout_s: int = READ_TIMEOUT_S
+) -> S3Client:
     """Open one long-lived client; it closes with the stack."""
     config = AioConfig(
         connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
+        read_timeout=read_timeout_s,
         max_pool_connections=CONNECTIONS_MAX,
         retries={"mode": "standard", "total_max_attempts": 1},
         request_checksum_calculation="when_required",

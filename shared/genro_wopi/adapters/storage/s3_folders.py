@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from genro_wopi.adapters.storage.s3_client import (
     FAULTS,
+    LARGE_BYTES,
     S3Client,
     S3Settings,
     status_of,
@@ -35,6 +36,10 @@ class Bucket(Protocol):
     client: S3Client
     settings: S3Settings
     versioned: bool
+
+    async def writer(self, size_bytes: int) -> S3Client:
+        """Return the client for a write of this size."""
+        ...
 
     def node(self, path: StoragePath) -> StorageNode:
         """Name one file."""
@@ -130,8 +135,9 @@ async def _keys(bucket: Bucket, prefix: str, *, limit: int) -> list[str]:
 
 async def _copy(bucket: Bucket, source: dict[str, str], target_key: str, etag: str | None) -> None:
     condition = {"CopySourceIfMatch": etag} if etag else {}
+    client = await bucket.writer(LARGE_BYTES)
     await _call(
-        bucket.client.copy_object(
+        client.copy_object(
             Bucket=bucket.settings.bucket,
             Key=target_key,
             CopySource={"Bucket": bucket.settings.bucket, **source},
