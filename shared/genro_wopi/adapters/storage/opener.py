@@ -17,11 +17,15 @@ from genro_wopi.domain.storages import Storage, StorageBackend, StorageProtocol
 OPEN_MAX: Final = 256
 """Storages that one process keeps open; the one unused for longest is closed first."""
 
+IN_USE_S: Final = 300.0
+"""A storage that is closed may still be written to by a request this old."""
+
 MODULES: Final = {
     StorageProtocol.LOCAL: "genro_wopi.adapters.storage.local",
     StorageProtocol.S3: "genro_wopi.adapters.storage.s3",
 }
 
+Key = tuple[str, str, int]
 Builder = Callable[[Storage, StorageSurroundings], Awaitable[StorageBackend]]
 
 
@@ -30,30 +34,54 @@ class CachingStorageOpener:
 
     def __init__(self, surroundings: StorageSurroundings) -> None:
         self._surroundings = surroundings
-        self._open: OrderedDict[tuple[str, str, int], StorageBackend] = OrderedDict()
-        self._lock = asyncio.Lock()
+        self._open: OrderedDict[Key, asyncio.Task[StorageBackend]] = OrderedDict()
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def open(self, storage: Storage) -> StorageBackend:
-        """See StorageOpener."""
+        """See StorageOpener; one that is slow to open holds up nobody else's."""
         key = (storage.tenant_id, storage.name, storage.revision)
-        backend = self._open.get(key)
-        if backend is not None:
-            self._open.move_to_end(key)
-            return backend
-        async with self._lock:
-            if key not in self._open:
-                build = await asyncio.to_thread(_builder, storage.protocol)
-                self._open[key] = await build(storage, self._surroundings)
-                if len(self._open) > OPEN_MAX:
-                    _, oldest = self._open.popitem(last=False)
-                    await oldest.aclose()
-        return self._open[key]
+        opening = self._open.get(key)
+        if opening is None:
+            opening = self._open[key] = asyncio.create_task(self._build(storage))
+            self._retire_oldest()
+        self._open.move_to_end(key)
+        try:
+            return await asyncio.shield(opening)
+        except BaseException:
+            if opening.done() and self._open.get(key) is opening:
+                del self._open[key]
+            raise
 
     async def aclose(self) -> None:
         """Close every storage."""
+        for closing in self._closing:
+            closing.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
         while self._open:
-            _, backend = self._open.popitem()
-            await backend.aclose()
+            await self._close(self._open.popitem()[1])
+
+    async def _build(self, storage: Storage) -> StorageBackend:
+        build = await asyncio.to_thread(_builder, storage.protocol)
+        return await build(storage, self._surroundings)
+
+    def _retire_oldest(self) -> None:
+        if len(self._open) > OPEN_MAX:
+            closing = asyncio.create_task(self._close_later(self._open.popitem(last=False)[1]))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+    async def _close_later(self, opened: asyncio.Task[StorageBackend]) -> None:
+        try:
+            await asyncio.sleep(IN_USE_S)
+        finally:
+            await self._close(opened)
+
+    async def _close(self, opened: asyncio.Task[StorageBackend]) -> None:
+        if not opened.done():
+            opened.cancel()
+        result = (await asyncio.gather(opened, return_exceptions=True))[0]
+        if not isinstance(result, BaseException):
+            await result.aclose()
 
 
 def _builder(protocol: StorageProtocol) -> Builder:
