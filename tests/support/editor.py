@@ -25,8 +25,9 @@ class EditorClient:
         body: bytes = b"",
     ) -> httpx.Response:
         url = f"{self.session['wopi_src']}{suffix}"
+        raw = [(k.encode(), v.encode("latin-1")) for k, v in (headers or {}).items()]
         return self._http.request(
-            method, url, params={"access_token": self.token}, headers=headers, content=body or None
+            method, url, params={"access_token": self.token}, headers=raw, content=body or None
         )
 
     def info(self) -> dict[str, Any]:
