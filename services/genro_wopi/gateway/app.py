@@ -15,6 +15,7 @@ from genro_wopi.adapters.http.egress import EgressPolicy
 from genro_wopi.adapters.http.fetch import FetchError, fetch
 from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.editor_store import RedisEditorStore
+from genro_wopi.adapters.redis.event_log import RedisEventLog
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.lock_store import RedisLockStore
 from genro_wopi.adapters.redis.move_ledger import RedisMoveLedger
@@ -103,6 +104,7 @@ def build_service(
         mover=mover,
         locks=RedisLockStore(redis, partitions),
         rescues=RedisRescueStore(redis),
+        events=RedisEventLog(redis, partitions),
         sessions=RedisSessionStore(redis, partitions),
         bodies=spool,
         file_bytes_max=settings.file_bytes_max,

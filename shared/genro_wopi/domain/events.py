@@ -91,6 +91,40 @@ class EventQueue(Protocol):
         ...
 
 
+class EventStatus(StrEnum):
+    """Where an event is on its way."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+
+class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as an operator sees it."""
+
+    event: Event
+    status: EventStatus
+    reason: str
+    """Why it was given up; empty otherwise."""
+    partition: int
+    entry_id: str
+    """Where it lies; empty while it is pending."""
+
+
+class EventLog(Protocol):
+    """Events that wait, were delivered lately, or were given up."""
+
+    async def find(
+        self, tenant_id: TenantId, status: EventStatus, *, before_us: int, limit: int
+    ) -> list[LoggedEvent]:
+        """Return a tenant's events of one status that are older than a moment, newest first."""
+        ...
+
+    async def replay(self, logged: LoggedEvent) -> bool:
+        """Deliver an event again; False where it is not there any more."""
+        ...
+
+
 class Receiver(Protocol):
     """Delivers one event to a tenant's application."""
 

@@ -2,7 +2,16 @@
 
 from typing import Any, Final
 
-from genro_wopi.management import editors, files, locks, recovery, sessions, storages, tenants
+from genro_wopi.management import (
+    editors,
+    events,
+    files,
+    locks,
+    recovery,
+    sessions,
+    storages,
+    tenants,
+)
 from genro_wopi.management.operation import Operation
 
 OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
@@ -41,6 +50,9 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     sessions.SESSIONS_CLOSE,
     sessions.SESSIONS_REVOKE,
     sessions.SESSIONS_CLEANUP,
+    events.EVENTS_LIST,
+    events.EVENTS_REPLAY,
+    events.EVENTS_REPLAY_DEAD,
     locks.LOCKS_LIST,
     locks.LOCKS_FORCE_UNLOCK,
     recovery.RECOVERY_LIST,

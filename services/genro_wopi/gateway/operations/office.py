@@ -6,6 +6,7 @@ from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.commit import SaveLedger
 from genro_wopi.domain.editors import EditorDirectory, EditorStore
 from genro_wopi.domain.egress import EgressGuard
+from genro_wopi.domain.events import EventLog
 from genro_wopi.domain.files import FileRegistry
 from genro_wopi.domain.locks import LockStore
 from genro_wopi.domain.moves import Mover
@@ -28,6 +29,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     mover: Mover
     locks: LockStore
     rescues: RescueStore
+    events: EventLog
     sessions: SessionStore
     bodies: BodyReceiver
     file_bytes_max: int

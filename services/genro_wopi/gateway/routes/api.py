@@ -11,7 +11,7 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 
 from genro_wopi.domain.callers import Caller
-from genro_wopi.gateway.operations import editors, files, locks, storages, tenants, versions
+from genro_wopi.gateway.operations import editors, events, files, locks, storages, tenants, versions
 from genro_wopi.gateway.operations.authenticate import authenticate
 from genro_wopi.gateway.routes.service import GatewayService
 from genro_wopi.management.catalog import ALIASES, OPERATIONS
@@ -58,6 +58,9 @@ HANDLERS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
     "files.versions": versions.list_versions,
     "files.restore": versions.restore_version,
     "folders.create": files.create_folder,
+    "events.list": events.list_events,
+    "events.replay": events.replay_event,
+    "events.replay-dead": events.replay_dead,
     "locks.list": locks.list_locks,
     "locks.force-unlock": locks.force_unlock,
     "recovery.list": versions.list_recovery,

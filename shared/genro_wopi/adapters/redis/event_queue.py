@@ -18,6 +18,9 @@ MOVED_MAX: Final = 200
 CLAIM_MS: Final = 60_000
 """Longer than any delivery takes, so that a claim lapses only when its worker died."""
 
+REMEMBERED: Final = 1000
+"""Delivered events that each partition remembers, for looking at them and sending them again."""
+
 _fields: Final = msgspec.json.Decoder(list[str])
 _context: Final = msgspec.json.Decoder(EventContext)
 _COMMON: Final = frozenset({"name", "context", "sequence", "path", "at_us"})
@@ -78,23 +81,31 @@ class RedisEventQueue:
         names = self._partitions[delivery.partition]
         await self._redis.run(
             _SETTLE,
-            (names.lane_prefix + delivery.lane, names.due, names.attempts, names.dead),
-            (delivery.lane, delivery.raw, outcome, delay_ms, reason),
+            (
+                names.lane_prefix + delivery.lane,
+                *(names.due, names.attempts, names.dead, names.done),
+            ),
+            (delivery.lane, delivery.raw, outcome, delay_ms, reason, REMEMBERED),
         )
 
 
 def _delivery(partition: int, row: list[bytes | int]) -> Delivery:
     raw = text(row[2])
+    event = decode_event(partition, raw, attempt=int(row[1]))
+    return Delivery(partition=partition, lane=text(row[0]), event=event, raw=raw)
+
+
+def decode_event(partition: int, raw: str, *, attempt: int) -> Event:
+    """Read an event as take_events.lua writes it into a lane."""
     entry_id, *flat = _fields.decode(raw)
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
-    event = Event(
+    return Event(
         event_id=f"evt_{partition:02x}_{entry_id.replace('-', '_')}",
         name=fields["name"],
         context=_context.decode(fields["context"]),
         sequence=int(fields["sequence"]),
         file_path=fields["path"],
         at_us=int(fields["at_us"]),
-        attempt=int(row[1]),
+        attempt=attempt,
         details={k: v for k, v in fields.items() if k not in _COMMON},
     )
-    return Delivery(partition=partition, lane=text(row[0]), event=event, raw=raw)

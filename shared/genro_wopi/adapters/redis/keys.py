@@ -16,6 +16,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{NN}:due                         | zset   | until delivered         | callback-worker     |
 | wopi:{NN}:attempts                    | hash   | until delivered         | callback-worker     |
 | wopi:{NN}:dead                        | stream | permanent, until purged | callback-worker     |
+| wopi:{NN}:done                        | stream | permanent, trimmed      | callback-worker     |
 | wopi:{t:T}:tenant                     | string | permanent (config)      | gateway             |
 | wopi:{t:T}:api-keys                   | hash   | permanent (config)      | gateway             |
 | wopi:{t:T}:storages                   | hash   | permanent (config)      | gateway             |
@@ -39,7 +40,7 @@ from typing import Final
 from genro_wopi.domain.identifiers import partition_of, session_partition
 
 PERMANENT: Final = re.compile(
-    r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|events|lane:.+|due|attempts|dead)"
+    r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|events|lane:.+|due|attempts|dead|done)"
     r"|\{t:.+\}:(tenant|api-keys|storages|path:.+)"
     r"|\{e:.*\}:(editors|discovery:.+)|tenants)"
 )
@@ -122,6 +123,11 @@ class PartitionKeys:
     def dead(self) -> str:
         """Events that were given up."""
         return f"{self._tag}:dead"
+
+    @property
+    def done(self) -> str:
+        """Events that were delivered lately."""
+        return f"{self._tag}:done"
 
     @property
     def lane_prefix(self) -> str:

@@ -4,11 +4,13 @@
 -- KEYS[2] due
 -- KEYS[3] attempts
 -- KEYS[4] dead
+-- KEYS[5] done
 -- ARGV[1] file id
 -- ARGV[2] the event as it was taken
 -- ARGV[3] done | retry | dead
 -- ARGV[4] delay before the next attempt, ms
 -- ARGV[5] why it was given up
+-- ARGV[6] how many delivered events are remembered
 --
 -- Returns: 1; 0 where the head is another event by now, and nothing was changed.
 -- Safe to run twice: the event is the head only once.
@@ -20,6 +22,9 @@ if ARGV[3] == 'retry' then
   return 1
 end
 if ARGV[3] == 'dead' then redis.call('XADD', KEYS[4], '*', 'event', ARGV[2], 'reason', ARGV[5]) end
+if ARGV[3] == 'done' then
+  redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[6], '*', 'event', ARGV[2], 'reason', '')
+end
 redis.call('LPOP', KEYS[1])
 redis.call('HDEL', KEYS[3], ARGV[1])
 if redis.call('LLEN', KEYS[1]) > 0 then redis.call('ZADD', KEYS[2], now, ARGV[1])

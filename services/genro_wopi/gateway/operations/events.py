@@ -1,0 +1,94 @@
+"""Events on their way: looking at them, and sending them again."""
+
+from datetime import datetime
+from typing import Final
+
+from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.errors import FieldError, InvalidFieldsError, NotFoundError
+from genro_wopi.domain.events import EventStatus, LoggedEvent
+from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.gateway.operations.office import Office
+from genro_wopi.management.events import (
+    EventList,
+    EventListRequest,
+    EventReplay,
+    EventsReplay,
+    EventView,
+    Replayed,
+)
+from genro_wopi.protocol.times import format_us
+
+FAR_US: Final = 2**62
+REPLAYED_MAX: Final = 10_000
+
+
+async def list_events(office: Office, caller: Caller, request: EventListRequest) -> EventList:
+    """List a tenant's events of one status, the newest first."""
+    before_us = int(request.cursor) if request.cursor.isdigit() else FAR_US
+    found = await office.events.find(
+        caller.tenant(request.tenant_id),
+        request.status,
+        before_us=before_us,
+        limit=request.limit,
+    )
+    cursor = str(found[-1].event.at_us) if len(found) == request.limit else None
+    return EventList(items=[_view(logged) for logged in found], next_cursor=cursor)
+
+
+async def replay_event(office: Office, caller: Caller, request: EventReplay) -> Replayed:
+    """Deliver one event again.
+
+    Raises:
+        NotFoundError: it was neither given up nor delivered lately, or is another tenant's.
+    """
+    tenant_id = caller.tenant(request.tenant_id)
+    for status in (EventStatus.DEAD, EventStatus.DELIVERED):
+        for logged in await _all(office, tenant_id, status):
+            if logged.event.event_id == request.event_id and await office.events.replay(logged):
+                return Replayed(replayed=1)
+    raise NotFoundError("There is no such event that could be delivered again.")
+
+
+async def replay_dead(office: Office, caller: Caller, request: EventsReplay) -> Replayed:
+    """Deliver dead letters again, the oldest first."""
+    since_us = _moment_us(request.since) if request.since else 0
+    count = 0
+    dead = await _all(office, caller.tenant(request.tenant_id), EventStatus.DEAD)
+    for logged in reversed(dead):
+        event = logged.event
+        wanted = (
+            request.event in {None, event.name}
+            and request.file_id in {None, event.context.file_id}
+            and event.at_us >= since_us
+        )
+        count += bool(wanted and await office.events.replay(logged))
+    return Replayed(replayed=count)
+
+
+async def _all(office: Office, tenant_id: TenantId, status: EventStatus) -> list[LoggedEvent]:
+    return await office.events.find(tenant_id, status, before_us=FAR_US, limit=REPLAYED_MAX)
+
+
+def _moment_us(value: str) -> int:
+    try:
+        return int(datetime.fromisoformat(value).timestamp() * 1_000_000)
+    except ValueError as error:
+        problem = "use ISO 8601, as in 2026-12-31T23:59:59Z"
+        raise InvalidFieldsError((FieldError("since", problem),)) from error
+
+
+def _view(logged: LoggedEvent) -> EventView:
+    event = logged.event
+    return EventView(
+        event_id=event.event_id,
+        event=event.name,
+        status=logged.status,
+        reason=logged.reason or None,
+        session_id=event.context.session_id,
+        file_id=event.context.file_id,
+        storage_name=event.context.storage_name,
+        file_path=event.file_path,
+        sequence=event.sequence,
+        timestamp=format_us(event.at_us),
+        details=dict(event.details),
+    )
