@@ -192,3 +192,24 @@ def test_no_secret_reaches_the_log(acme: Tenant, cluster: Cluster) -> None:
     log = cluster.log.read_text()
     assert session.token not in log
     assert acme.http.headers["Authorization"].removeprefix("Bearer ") not in log
+
+
+def test_a_suspended_installation_opens_nothing_new_and_still_saves(
+    acme: Tenant, cluster: Cluster
+) -> None:
+    editor = acme.open()
+    editor.override("LOCK", "L")
+    with cluster.admin() as admin:
+        assert admin.get("/api/instance").json()["suspended"] is False
+        admin.post("/api/instance/suspend", json={"reason": "Back at noon."})
+        try:
+            assert admin.get("/api/instance/status").json()["state"] == "suspended"
+            refused = acme.http.post("/api/sessions/create", json=SESSION)
+            assert (refused.status_code, refused.json()["detail"]) == (503, "Back at noon.")
+            assert editor.put(b"still saved", "L").status_code == 200
+        finally:
+            assert admin.post("/api/instance/activate").json()["suspended"] is False
+        renamed = admin.patch("/api/instance", json={"name": "Acme's documents"}).json()
+        assert renamed["name"] == "Acme's documents"
+    assert acme.http.post("/api/sessions/create", json=SESSION).status_code == 201
+    assert acme.http.get("/api/instance").status_code == 403

@@ -17,6 +17,7 @@ from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.editor_store import RedisEditorStore
 from genro_wopi.adapters.redis.event_log import RedisEventLog
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
+from genro_wopi.adapters.redis.instance_store import RedisInstanceStore
 from genro_wopi.adapters.redis.lock_store import RedisLockStore
 from genro_wopi.adapters.redis.move_ledger import RedisMoveLedger
 from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
@@ -95,6 +96,10 @@ def build_service(
         clock=clock,
     )
     office = Office(
+        instances=RedisInstanceStore(redis),
+        session_service_ready=sessions.ready,
+        version=version("genro-wopi"),
+        public_url=settings.public_url,
         tenants=tenants,
         editors=editors,
         directory=directory,

@@ -13,6 +13,7 @@ from genro_wopi.adapters.http.egress import EgressPolicy
 from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.editor_store import RedisEditorStore
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
+from genro_wopi.adapters.redis.instance_store import RedisInstanceStore
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.secrets import AesGcmRing
@@ -56,6 +57,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         stack.push_async_callback(storages.aclose)
         tenants = RedisTenantStore(redis)
         desk = Desk(
+            instances=RedisInstanceStore(redis),
             sessions=RedisSessionStore(redis, settings.event_partitions),
             registry=RedisFileRegistry(redis, settings.event_partitions),
             directory=CachedDirectory(tenants, fresh_s=CONFIGURATION_FRESH_S),

@@ -6,6 +6,7 @@ from genro_wopi.management import (
     editors,
     events,
     files,
+    instance,
     locks,
     recovery,
     sessions,
@@ -15,6 +16,11 @@ from genro_wopi.management import (
 from genro_wopi.management.operation import Operation
 
 OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
+    instance.INSTANCE_GET,
+    instance.INSTANCE_UPDATE,
+    instance.INSTANCE_STATUS,
+    instance.INSTANCE_SUSPEND,
+    instance.INSTANCE_ACTIVATE,
     tenants.TENANTS_CREATE,
     tenants.TENANTS_LIST,
     tenants.TENANTS_GET,

@@ -1,5 +1,7 @@
 """What the gateway's operations work with."""
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 
 from genro_wopi.domain.clock import Clock
@@ -8,6 +10,7 @@ from genro_wopi.domain.editors import EditorDirectory, EditorStore
 from genro_wopi.domain.egress import EgressGuard
 from genro_wopi.domain.events import EventLog
 from genro_wopi.domain.files import FileRegistry
+from genro_wopi.domain.instance import InstanceStore
 from genro_wopi.domain.locks import LockStore
 from genro_wopi.domain.moves import Mover
 from genro_wopi.domain.rescues import RescueStore
@@ -20,6 +23,10 @@ from genro_wopi.domain.tenants import TenantStore
 class Office(msgspec.Struct, frozen=True, kw_only=True):
     """The ports of the gateway."""
 
+    instances: InstanceStore
+    session_service_ready: Callable[[], Awaitable[bool]]
+    version: str
+    public_url: str
     tenants: TenantStore
     editors: EditorStore
     directory: EditorDirectory

@@ -11,7 +11,16 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 
 from genro_wopi.domain.callers import Caller
-from genro_wopi.gateway.operations import editors, events, files, locks, storages, tenants, versions
+from genro_wopi.gateway.operations import (
+    editors,
+    events,
+    files,
+    instance,
+    locks,
+    storages,
+    tenants,
+    versions,
+)
 from genro_wopi.gateway.operations.authenticate import authenticate
 from genro_wopi.gateway.routes.service import GatewayService
 from genro_wopi.management.catalog import ALIASES, OPERATIONS
@@ -35,6 +44,11 @@ BODY_PAUSE_S: Final = 30.0
 _NO_CONTENT: Final = 204
 
 HANDLERS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
+    "instance.get": instance.get_instance,
+    "instance.update": instance.update_instance,
+    "instance.status": instance.instance_status,
+    "instance.suspend": instance.suspend_instance,
+    "instance.activate": instance.activate_instance,
     "tenants.create": tenants.create_tenant,
     "tenants.list": tenants.list_tenants,
     "tenants.get": tenants.get_tenant,

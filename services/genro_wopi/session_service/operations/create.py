@@ -5,7 +5,7 @@ import secrets
 import msgspec
 
 from genro_wopi.domain.callers import Caller
-from genro_wopi.domain.errors import ForbiddenError, NotFoundError
+from genro_wopi.domain.errors import ForbiddenError, NotFoundError, UnavailableError
 from genro_wopi.domain.files import FileRecord, Head
 from genro_wopi.domain.identifiers import new_session_id
 from genro_wopi.domain.paths import parse_path
@@ -34,8 +34,12 @@ async def create_session(desk: Desk, caller: Caller, request: SessionCreate) -> 
         ForbiddenError: the tenant may not edit (wopi_mode disabled).
         InvalidFieldsError: the path leaves the storage, or the named editor does not exist.
         StorageFaultError: the storage does not answer.
+        UnavailableError: the operator has suspended the installation.
     """
     path = parse_path(request.file_path)
+    instance = await desk.instances.get()
+    if instance.suspended:
+        raise UnavailableError(instance.reason or "This installation is suspended by its operator.")
     tenant = await desk.directory.tenant(caller.tenant(request.tenant_id))
     if tenant.wopi_mode is WopiMode.DISABLED:
         raise ForbiddenError("Editing is disabled for this tenant (wopi_mode).")

@@ -9,6 +9,7 @@ from genro_wopi.domain.editors import EditorDirectory
 from genro_wopi.domain.errors import NotFoundError
 from genro_wopi.domain.files import FileRegistry
 from genro_wopi.domain.identifiers import SessionId
+from genro_wopi.domain.instance import InstanceStore
 from genro_wopi.domain.secrets import Secret
 from genro_wopi.domain.sessions import SessionStatus, SessionStore
 from genro_wopi.domain.storages import StorageOpener
@@ -20,6 +21,7 @@ from genro_wopi.protocol.times import format_us
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """The ports of the session-service."""
 
+    instances: InstanceStore
     sessions: SessionStore
     registry: FileRegistry
     directory: Directory

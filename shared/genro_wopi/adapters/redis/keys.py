@@ -26,6 +26,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{t:T}:rescued                    | zset   | 31 days after the last  | wopi-service        |
 | wopi:{t:T}:rescue:<id>                | string | 30 days                 | wopi-service        |
 | wopi:tenants                          | zset   | permanent (config)      | gateway             |
+| wopi:instance                         | string | permanent (config)      | gateway             |
 | wopi:{e:SCOPE}:editors                | hash   | permanent (config)      | gateway             |
 | wopi:{e:SCOPE}:discovery:<name>       | string | permanent (last good)   | all                 |
 | wopi:{e:SCOPE}:fetched:<name>         | string | seconds                 | all                 |
@@ -42,11 +43,12 @@ from genro_wopi.domain.identifiers import partition_of, session_partition
 PERMANENT: Final = re.compile(
     r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|events|lane:.+|due|attempts|dead|done)"
     r"|\{t:.+\}:(tenant|api-keys|storages|path:.+)"
-    r"|\{e:.*\}:(editors|discovery:.+)|tenants)"
+    r"|\{e:.*\}:(editors|discovery:.+)|tenants|instance)"
 )
 """Keys that may live for ever; the tests fail on any other that has no expiry."""
 
 TENANTS: Final = "wopi:tenants"
+INSTANCE: Final = "wopi:instance"
 SWEEP: Final = "wopi:sweep"
 """Held by the process that looks at intents."""
 
