@@ -60,7 +60,7 @@ async def test_a_writer_in_place_does_not_change_the_history(storage: LocalStora
     first = await write(node, b"one", None)
     await write(node, b"two", first, 2)
     with (storage.root / "dir" / "a.txt").open("r+b") as file:
-        file.write(b"XXX")
+        file.write(b"NEW")
     kept = [p.read_bytes() for p in (storage.root / ".genro-wopi").rglob("*.before")]
     assert kept == [b"one"]
 

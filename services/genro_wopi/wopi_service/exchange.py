@@ -127,3 +127,8 @@ def _length(size_bytes: int) -> tuple[bytes, bytes]:
 
 JSON: Final = {"Content-Type": "application/json"}
 TEXT: Final = {"Content-Type": "text/plain"}
+
+
+def json_reply(answer: object) -> Reply:
+    """Answer 200 with JSON."""
+    return Reply(headers=JSON, body=msgspec.json.encode(answer))

@@ -44,21 +44,22 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
 
     save_id: str
     file_id: FileId
-    session_id: SessionId
-    session_created_us: int
-    holder: str
+    session_id: SessionId = SessionId("")
+    """Empty for what the host or the management API stores: nobody's lock is asked."""
+    session_created_us: int = 0
+    holder: str = ""
     """Name of the person, for others who want to lock."""
-    lock_id: LockId | None
-    timestamp: str | None
+    lock_id: LockId | None = None
+    timestamp: str | None = None
     """LastModifiedTime on which the bytes are based, as the client sent it."""
-    attempt: int
+    attempt: int = 0
     """X-WOPI-TimeStamp in ticks; 0 where there is none."""
-    one_process_per_document: bool
+    one_process_per_document: bool = False
     """Collabora: whoever holds the lock's epoch is the same editor, whatever token it uses."""
-    is_autosave: bool
-    is_exit_save: bool
-    is_modified_by_user: bool | None
-    editors: tuple[str, ...]
+    is_autosave: bool = False
+    is_exit_save: bool = False
+    is_modified_by_user: bool | None = None
+    editors: tuple[str, ...] = ()
     shows_part_of_lock: bool = False
     """Microsoft 365: a lock that is JSON may be shown in part."""
 

@@ -242,21 +242,7 @@ async def _check_conditions(
 
 def upload_of(record: FileRecord) -> Save:
     """Describe an upload: a save without session and lock."""
-    return Save(
-        save_id=new_save_id(),
-        file_id=record.file_id,
-        session_id=SessionId(""),
-        session_created_us=0,
-        holder="",
-        lock_id=None,
-        timestamp=None,
-        attempt=0,
-        one_process_per_document=False,
-        is_autosave=False,
-        is_exit_save=False,
-        is_modified_by_user=None,
-        editors=(),
-    )
+    return Save(save_id=new_save_id(), file_id=record.file_id)
 
 
 def _template(request: FileCreate) -> bytes:

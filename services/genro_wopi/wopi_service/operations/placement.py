@@ -12,7 +12,7 @@ from genro_wopi.domain.errors import (
     UnavailableError,
 )
 from genro_wopi.domain.files import FileRecord
-from genro_wopi.domain.identifiers import SessionId, TenantId, new_save_id
+from genro_wopi.domain.identifiers import TenantId, new_save_id
 from genro_wopi.domain.paths import StoragePath, segment_problem
 from genro_wopi.domain.storages import Body, HeadChangedError, StorageBackend
 from genro_wopi.protocol.file_name import decode_name, numbered, repaired
@@ -128,9 +128,10 @@ async def store_exactly(
         record = await host.registry.register(folder.tenant_id, folder.storage_name, path)
         node = folder.backend.node(path)
         expected = await node.stat() if overwrite else None
+        save = Save(save_id=new_save_id(), file_id=record.file_id)
         commit = Commit(host.ledger, node, host.clock)
         try:
-            await commit.upload(_upload(record), body, expected, deadline_s=deadline_s)
+            await commit.upload(save, body, expected, deadline_s=deadline_s)
         except FileMovedError:
             await host.mover.settled(record.file_id, deadline_s=deadline_s)
             continue
@@ -140,22 +141,3 @@ async def store_exactly(
             return None
         return record
     raise UnavailableError("Others keep writing this file; try again.")
-
-
-def _upload(record: FileRecord) -> Save:
-    """Describe a save without session and lock."""
-    return Save(
-        save_id=new_save_id(),
-        file_id=record.file_id,
-        session_id=SessionId(""),
-        session_created_us=0,
-        holder="",
-        lock_id=None,
-        timestamp=None,
-        attempt=0,
-        one_process_per_document=False,
-        is_autosave=False,
-        is_exit_save=False,
-        is_modified_by_user=None,
-        editors=(),
-    )

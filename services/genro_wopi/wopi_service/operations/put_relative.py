@@ -103,6 +103,8 @@ async def store_in(
     Raises:
         InvalidNameError, NameTakenError: as `store_copy`.
     """
+    # Before anything is stored: a copy whose address cannot be told would be made again and again.
+    await host.trader.trade(admission.session.session_id, [])
     if target.relative:
         record = await _store_exact(host, folder, target, body)
     else:

@@ -1,42 +1,37 @@
 """The addresses of containers."""
 
-from collections.abc import Awaitable, Callable
 from typing import Final
-
-import msgspec
 
 from genro_wopi.domain.identifiers import FileId
 from genro_wopi.protocol import headers as names
-from genro_wopi.wopi_service.exchange import JSON, TEXT, Exchange, Reply
+from genro_wopi.wopi_service.exchange import TEXT, Exchange, Reply, json_reply
 from genro_wopi.wopi_service.operations import containers, people
 from genro_wopi.wopi_service.routes.ecosystem import ecosystem_pointer
-from genro_wopi.wopi_service.routes.reading import editor_request, header, target
+from genro_wopi.wopi_service.routes.reading import Handler, editor_request, header, target
 from genro_wopi.wopi_service.service import WopiService
-
-Handler = Callable[[WopiService, Exchange, FileId], Awaitable[Reply]]
 
 
 async def _check(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
     request = editor_request(exchange, file_id)
-    return _json(await containers.check_container_info(service.host, request))
+    return json_reply(await containers.check_container_info(service.host, request))
 
 
 async def _children(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
     listed = (header(exchange, names.EXTENSION_FILTER) or "").split(",")
     extensions = [e.strip().lstrip(".").lower() for e in listed if e.strip()]
     request = editor_request(exchange, file_id)
-    return _json(await containers.children(service.host, request, extensions))
+    return json_reply(await containers.children(service.host, request, extensions))
 
 
 async def _ancestry(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
     found = await containers.ancestors(service.host, editor_request(exchange, file_id))
-    return _json({"AncestorsWithRootFirst": found})
+    return json_reply({"AncestorsWithRootFirst": found})
 
 
 async def _create_child_file(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
     request = editor_request(exchange, file_id)
     made = await containers.create_child_file(service.host, request, target(exchange))
-    return _json({"Name": made.name, "Url": made.url, **made.host_urls})
+    return json_reply({"Name": made.name, "Url": made.url, **made.host_urls})
 
 
 async def _create_child_container(
@@ -44,7 +39,7 @@ async def _create_child_container(
 ) -> Reply:
     request = editor_request(exchange, file_id)
     pointer, info = await containers.create_child_container(service.host, request, target(exchange))
-    return _json({"ContainerPointer": pointer, "ContainerInfo": info})
+    return json_reply({"ContainerPointer": pointer, "ContainerInfo": info})
 
 
 async def _delete(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
@@ -55,17 +50,13 @@ async def _delete(service: WopiService, exchange: Exchange, file_id: FileId) -> 
 async def _rename(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
     requested = header(exchange, names.REQUESTED_NAME) or ""
     request = editor_request(exchange, file_id)
-    return _json({"Name": await containers.rename_container(service.host, request, requested)})
+    return json_reply({"Name": await containers.rename_container(service.host, request, requested)})
 
 
 async def _get_share_url(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
     url_type = header(exchange, names.URL_TYPE) or ""
     request = editor_request(exchange, file_id)
-    return _json({"ShareUrl": await people.get_share_url(service.host, request, url_type)})
-
-
-def _json(answer: object) -> Reply:
-    return Reply(headers=JSON, body=msgspec.json.encode(answer))
+    return json_reply({"ShareUrl": await people.get_share_url(service.host, request, url_type)})
 
 
 ROUTES: Final[dict[tuple[str, str], tuple[str, Handler]]] = {

@@ -5,7 +5,7 @@ and turns an error into the status that a WOPI client understands.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from litestar.types import HTTPScope, Receive, Send
@@ -23,9 +23,9 @@ from genro_wopi.runtime.logs import get_logger
 from genro_wopi.web.errors import wopi_answer
 from genro_wopi.wopi_service.exchange import Exchange, Reply
 from genro_wopi.wopi_service.routes import containers, ecosystem, files
+from genro_wopi.wopi_service.routes.reading import Handler
 from genro_wopi.wopi_service.service import WopiService
 
-Handler = Callable[[WopiService, Exchange, FileId], Awaitable[Reply]]
 Routes = Mapping[tuple[str, str], tuple[str, Handler]]
 
 BOOTSTRAPPER: Final = "/wopibootstrapper"

@@ -1,22 +1,17 @@
 """The addresses of the ecosystem and of the bootstrapper."""
 
-from collections.abc import Awaitable, Callable
 from typing import Final
-
-import msgspec
 
 from genro_wopi.domain.errors import UnauthenticatedError, UnsupportedOperationError
 from genro_wopi.domain.identifiers import FileId
 from genro_wopi.domain.sessions import Purpose
 from genro_wopi.protocol import headers as names
-from genro_wopi.wopi_service.exchange import JSON, TEXT, Exchange, Reply
+from genro_wopi.wopi_service.exchange import TEXT, Exchange, Reply, json_reply
 from genro_wopi.wopi_service.operations import ecosystem
 from genro_wopi.wopi_service.operations.admission import admit
 from genro_wopi.wopi_service.operations.containers import root_container
-from genro_wopi.wopi_service.routes.reading import editor_request, header
+from genro_wopi.wopi_service.routes.reading import Handler, editor_request, header
 from genro_wopi.wopi_service.service import WopiService
-
-Handler = Callable[[WopiService, Exchange, FileId], Awaitable[Reply]]
 
 GET_ROOT_CONTAINER: Final = "GET_ROOT_CONTAINER"
 GET_NEW_ACCESS_TOKEN: Final = "GET_NEW_ACCESS_TOKEN"  # noqa: S105 - an operation's name
@@ -26,21 +21,23 @@ async def ecosystem_pointer(service: WopiService, exchange: Exchange, file_id: F
     """Answer GetEcosystem of a file or container."""
     request = editor_request(exchange, file_id)
     await admit(service.host, request, Purpose.CHECK)
-    return _json({"Url": f"{service.host.src_url}/wopi/ecosystem?access_token={request.token}"})
+    return json_reply(
+        {"Url": f"{service.host.src_url}/wopi/ecosystem?access_token={request.token}"}
+    )
 
 
 async def _check(service: WopiService, exchange: Exchange, _file_id: FileId) -> Reply:
-    return _json(await ecosystem.check_ecosystem(service.host, editor_request(exchange, None)))
+    return json_reply(await ecosystem.check_ecosystem(service.host, editor_request(exchange, None)))
 
 
 async def _root_container(service: WopiService, exchange: Exchange, _file_id: FileId) -> Reply:
     _, pointer, info = await root_container(service.host, editor_request(exchange, None))
-    return _json({"ContainerPointer": pointer, "ContainerInfo": info})
+    return json_reply({"ContainerPointer": pointer, "ContainerInfo": info})
 
 
 async def _operation(service: WopiService, exchange: Exchange, _file_id: FileId) -> Reply:
     if header(exchange, names.ECOSYSTEM_OPERATION) == GET_NEW_ACCESS_TOKEN:
-        return _json({"AccessTokenInfo": await _new_token(service, exchange)})
+        return json_reply({"AccessTokenInfo": await _new_token(service, exchange)})
     raise UnsupportedOperationError("Send X-WOPI-EcosystemOperation: GET_NEW_ACCESS_TOKEN.")
 
 
@@ -65,16 +62,12 @@ async def _bootstrap(service: WopiService, exchange: Exchange, _file_id: FileId)
         found["AccessTokenInfo"] = await _new_token(service, exchange)
     elif operation or exchange.method == "POST":
         raise UnsupportedOperationError(f"{operation!r} is not an operation of the bootstrapper.")
-    return _json(found)
+    return json_reply(found)
 
 
 async def _new_token(service: WopiService, exchange: Exchange) -> ecosystem.NewToken:
     wopi_src = header(exchange, names.WOPI_SRC) or ""
     return await ecosystem.new_access_token(service.host, editor_request(exchange, None), wopi_src)
-
-
-def _json(answer: object) -> Reply:
-    return Reply(headers=JSON, body=msgspec.json.encode(answer))
 
 
 ROUTES: Final[dict[tuple[str, str], tuple[str, Handler]]] = {

@@ -1,6 +1,5 @@
 """The addresses of files."""
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -13,7 +12,7 @@ from genro_wopi.protocol.put_file import parse_put_file_headers
 from genro_wopi.protocol.times import format_us
 from genro_wopi.runtime import metrics
 from genro_wopi.runtime.logs import get_logger
-from genro_wopi.wopi_service.exchange import JSON, TEXT, Exchange, Reply
+from genro_wopi.wopi_service.exchange import JSON, TEXT, Exchange, Reply, json_reply
 from genro_wopi.wopi_service.operations import people
 from genro_wopi.wopi_service.operations.check_file_info import answer_check_file_info
 from genro_wopi.wopi_service.operations.containers import ancestors
@@ -25,14 +24,13 @@ from genro_wopi.wopi_service.operations.rename import delete_file, rename_file
 from genro_wopi.wopi_service.routes.ecosystem import ecosystem_pointer
 from genro_wopi.wopi_service.routes.reading import (
     BODY_PAUSE_S,
+    Handler,
     editor_request,
     header,
     number,
     target,
 )
 from genro_wopi.wopi_service.service import WopiService
-
-Handler = Callable[[WopiService, Exchange, FileId], Awaitable[Reply]]
 
 ACTIVITIES_BYTES_MAX: Final = 256 * 1024
 USER_INFO_BYTES_MAX: Final = 64 * 1024
@@ -43,7 +41,7 @@ _BINARY: Final = "application/octet-stream"
 
 async def _check_file_info(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
     info, _ = await answer_check_file_info(service.host, editor_request(exchange, file_id))
-    return Reply(headers=JSON, body=msgspec.json.encode(info))
+    return json_reply(info)
 
 
 async def _get_file(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
@@ -136,7 +134,7 @@ async def _put_relative(service: WopiService, exchange: Exchange, file_id: FileI
         chunk_timeout_s=BODY_PAUSE_S,
     ) as body:
         made = await store_copy(service.host, admission, wanted, body)
-    return Reply(headers=JSON, body=msgspec.json.encode(new_file_answer(made)))
+    return json_reply(new_file_answer(made))
 
 
 def new_file_answer(made: NewFile) -> dict[str, str]:
@@ -154,7 +152,7 @@ async def _rename_file(service: WopiService, exchange: Exchange, file_id: FileId
         lock=header(exchange, names.LOCK),
     )
     url = f"{service.host.src_url}/wopi/files/{file_id}?access_token={request.token}"
-    return Reply(headers=JSON, body=msgspec.json.encode({"Name": name, "Url": url}))
+    return json_reply({"Name": name, "Url": url})
 
 
 async def _delete_file(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
@@ -173,18 +171,18 @@ async def _get_share_url(service: WopiService, exchange: Exchange, file_id: File
     url = await people.get_share_url(
         service.host, editor_request(exchange, file_id), header(exchange, names.URL_TYPE) or ""
     )
-    return Reply(headers=JSON, body=msgspec.json.encode({"ShareUrl": url}))
+    return json_reply({"ShareUrl": url})
 
 
 async def _add_activities(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
     body = await exchange.read(bytes_max=ACTIVITIES_BYTES_MAX)
     answers = await people.add_activities(service.host, editor_request(exchange, file_id), body)
-    return Reply(headers=JSON, body=msgspec.json.encode({"ActivityResponses": answers}))
+    return json_reply({"ActivityResponses": answers})
 
 
 async def _ancestry(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
     found = await ancestors(service.host, editor_request(exchange, file_id))
-    return Reply(headers=JSON, body=msgspec.json.encode({"AncestorsWithRootFirst": found}))
+    return json_reply({"AncestorsWithRootFirst": found})
 
 
 ROUTES: Final[dict[tuple[str, str], tuple[str, Handler]]] = {

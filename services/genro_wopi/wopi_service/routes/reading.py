@@ -1,5 +1,6 @@
-"""What every route reads of a request."""
+"""What every route is, and reads of a request."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import unquote
 
@@ -7,9 +8,13 @@ from genro_wopi.domain.identifiers import FileId
 from genro_wopi.protocol import headers as names
 from genro_wopi.protocol.headers import is_true
 from genro_wopi.protocol.proof import ProofHeaders
-from genro_wopi.wopi_service.exchange import Exchange
+from genro_wopi.wopi_service.exchange import Exchange, Reply
 from genro_wopi.wopi_service.operations.admission import EditorRequest
 from genro_wopi.wopi_service.operations.put_relative import Target
+from genro_wopi.wopi_service.service import WopiService
+
+Handler = Callable[[WopiService, Exchange, FileId], Awaitable[Reply]]
+"""Answers one request for one file or container."""
 
 BODY_PAUSE_S: Final = 30.0
 """A sender that pauses longer than this in the middle of a body is gone."""
