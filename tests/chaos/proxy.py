@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 CUT_AFTER_BYTES = 20_000
@@ -63,12 +63,13 @@ class FaultyProxy:
                         return kill()
                     sink.write(chunk)
                     await sink.drain()
-            except (OSError, asyncio.CancelledError):
+            except OSError:
                 pass
             finally:
                 sink.close()
 
-        await asyncio.gather(pump(reader, up_writer, True), pump(up_reader, writer, False))
+        with suppress(asyncio.CancelledError):  # The run is over.
+            await asyncio.gather(pump(reader, up_writer, True), pump(up_reader, writer, False))
 
 
 @asynccontextmanager
