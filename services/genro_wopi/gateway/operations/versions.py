@@ -1,6 +1,7 @@
 """Versions of files and recovery copies: looking at them and taking them back."""
 
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Final
 
 from genro_wopi.domain.callers import Caller
@@ -91,12 +92,7 @@ async def restore_version(office: Office, caller: Caller, request: FileRestore) 
     kept = await find_version(node, request.version)
     async with (
         node.open_version(kept.key) as chunks,
-        office.bodies.receive(
-            chunks,
-            announced_bytes=kept.size_bytes,
-            size_bytes_max=office.file_bytes_max,
-            chunk_timeout_s=READ_PAUSE_S,
-        ) as body,
+        _received(office, chunks, kept.size_bytes) as body,
     ):
         return await _make_head(office, node, record, body)
 
@@ -142,16 +138,23 @@ async def restore_recovery(office: Office, caller: Caller, request: RecoveryRest
     rescue, node, record = await _rescued(office, caller, request.recovery_id, request.tenant_id)
     async with (
         node.open_rescued(rescue.rescue_id) as chunks,
-        office.bodies.receive(
-            chunks,
-            announced_bytes=rescue.size_bytes,
-            size_bytes_max=office.file_bytes_max,
-            chunk_timeout_s=READ_PAUSE_S,
-        ) as body,
+        _received(office, chunks, rescue.size_bytes) as body,
     ):
         if request.target is RestoreTarget.HEAD:
             return await _make_head(office, node, record, body)
         return await _put_beside(office, record, body)
+
+
+def _received(
+    office: Office, chunks: AsyncIterator[bytes], size_bytes: int
+) -> AbstractAsyncContextManager[Body]:
+    """Hold kept bytes as a body, to store them again."""
+    return office.bodies.receive(
+        chunks,
+        announced_bytes=size_bytes,
+        size_bytes_max=office.file_bytes_max,
+        chunk_timeout_s=READ_PAUSE_S,
+    )
 
 
 async def _rescued(
