@@ -11,17 +11,15 @@ import msgspec
 from genro_wopi.domain.files import FileRecord, Head, KnownHead
 from genro_wopi.domain.host_urls import filled
 from genro_wopi.domain.paths import base_name, extension_of
-from genro_wopi.domain.sessions import Admission, Permission, Purpose, Session
+from genro_wopi.domain.sessions import Admission, Permission, Purpose
 from genro_wopi.domain.tenants import Tenant
 from genro_wopi.protocol.check_file_info import FileFacts, PropertyValue, check_file_info
 from genro_wopi.wopi_service.operations.admission import EditorRequest, admit
 from genro_wopi.wopi_service.operations.host import Host, existing
 
 
-async def answer_check_file_info(
-    host: Host, request: EditorRequest
-) -> tuple[dict[str, PropertyValue], Session]:
-    """Return the answer and the session that asked.
+async def answer_check_file_info(host: Host, request: EditorRequest) -> dict[str, PropertyValue]:
+    """Return the answer.
 
     Raises:
         NotFoundError: the file is not in its storage any more.
@@ -32,7 +30,7 @@ async def answer_check_file_info(
     known = await known_head(host, admission, head)
     session = admission.session
     tenant = await host.directory.tenant(session.tenant_id)
-    return check_file_info(_facts(host, tenant, admission, known), session.kind), session
+    return check_file_info(_facts(host, tenant, admission, known), session.kind)
 
 
 async def known_head(

@@ -10,7 +10,7 @@ import msgspec
 
 from genro_wopi.domain.errors import ExpectedSizeExceededError, NotFoundError, RangeError
 from genro_wopi.domain.files import KnownHead
-from genro_wopi.domain.sessions import Purpose, Session
+from genro_wopi.domain.sessions import Purpose
 from genro_wopi.protocol.byte_range import ByteRange, UnsatisfiableRangeError, parse_range
 from genro_wopi.wopi_service.operations.admission import EditorRequest, admit
 from genro_wopi.wopi_service.operations.check_file_info import known_head
@@ -20,7 +20,6 @@ from genro_wopi.wopi_service.operations.host import Host, existing, node_of
 class FileContent(msgspec.Struct, frozen=True, kw_only=True):
     """A file that is being read; `source` closes it."""
 
-    session: Session
     head: KnownHead
     part: ByteRange | None
     """The range that is sent; None for the whole file."""
@@ -78,7 +77,6 @@ async def open_file(
                 f"The file has {head.size_bytes} bytes, more than the editor can take."
             )
         return FileContent(
-            session=admission.session,
             head=head,
             part=part,
             chunks=opened.chunks,

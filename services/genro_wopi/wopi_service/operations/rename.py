@@ -52,7 +52,7 @@ async def rename_file(
     wanted = exact_name(requested)
     if extension and wanted.lower().endswith(extension.lower()):
         wanted = wanted[: -len(extension)] or wanted
-    wanted = exact_name_with(wanted, extension)
+    wanted = _joined(wanted, extension)
     if wanted == old_name:
         return split_name(wanted)[0] if extension else wanted
     folder = await folder_of(host, admission.file, StoragePath(node.path.rpartition("/")[0]))
@@ -75,7 +75,7 @@ async def rename_file(
     raise NameTakenError("There are too many files of this name; choose another one.")
 
 
-def exact_name_with(stem: str, extension: str) -> str:
+def _joined(stem: str, extension: str) -> str:
     """Join stem and extension to a name that a storage takes.
 
     Raises:

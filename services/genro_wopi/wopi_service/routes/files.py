@@ -40,7 +40,7 @@ _BINARY: Final = "application/octet-stream"
 
 
 async def _check_file_info(service: WopiService, exchange: Exchange, file_id: FileId) -> Reply:
-    info, _ = await answer_check_file_info(service.host, editor_request(exchange, file_id))
+    info = await answer_check_file_info(service.host, editor_request(exchange, file_id))
     return json_reply(info)
 
 
