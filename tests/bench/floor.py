@@ -1,6 +1,7 @@
 """The floor: bare ASGI that runs the same script, the same stat, and encodes the same answer.
 
-No framework, no token, no routing, no metrics: what is left is what the work itself costs here.
+No framework, no token, no routing, no metrics: what is left is what the work itself costs here, with
+redis-py and aiobotocore used as their documentation shows.
 """
 
 import asyncio
@@ -13,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import redis.asyncio
 import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.adapters.redis.rows import GRACE_US, KEPT_US
 from genro_wopi.adapters.redis.scripts import Script
@@ -30,11 +31,16 @@ CHUNK_BYTES = 512 * 1024
 
 
 class Folder:
-    """One file of a folder: what the system calls themselves cost."""
+    """One file of a folder: what the system calls themselves cost.
+
+    A write makes a new file and leaves the old one, as every back end that keeps versions must:
+    rewriting one file would reuse its warm pages.
+    """
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._file = Path(settings["root"]) / settings["path"]
         self._node = LocalStorage(Path(settings["root"])).node(StoragePath(settings["path"]))
+        self._saves = 0
 
     async def stat(self) -> None:
         await self._node.stat()
@@ -49,8 +55,10 @@ class Folder:
         os.close(descriptor)
 
     async def write(self, chunks: AsyncIterator[bytes]) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        descriptor = await asyncio.to_thread(os.open, self._file.with_suffix(".floor"), flags)
+        self._saves += 1
+        target = self._file.with_suffix(f".floor-{self._saves}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        descriptor = await asyncio.to_thread(os.open, target, flags)
         async for chunk in chunks:
             await asyncio.to_thread(os.write, descriptor, chunk)
         await asyncio.to_thread(os.fsync, descriptor)
@@ -84,13 +92,17 @@ class Bucket:
 class Floor:
     """One file, one session, no questions asked."""
 
-    def __init__(self, redis: RedisClient, settings: dict[str, Any], file: Folder | Bucket) -> None:
-        self._redis = redis
+    def __init__(self, settings: dict[str, Any], file: Folder | Bucket) -> None:
+        self._redis: Any = redis.asyncio.Redis.from_url(settings["redis_url"])  # pyright: ignore[reportUnknownMemberType]
         self._s = settings
         self._keys = FileKeys(settings["file_id"], settings["partitions"])
         self._file = file
         self._admit, self._lock = Script("admit"), Script("lock")
         self._unlock = Script("unlock")
+
+    async def prepare(self) -> None:
+        for script in (self._admit, self._lock, self._unlock):
+            await self._redis.script_load(script.source)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["path"].endswith("/contents"):
@@ -111,18 +123,21 @@ class Floor:
         every = (names.session(session), names.file, names.lock, names.released, names.events)
         if headers[b"x-wopi-override"] == b"LOCK":
             arguments = (session, file_id, "L", 1_800_000, 0, "Anna", 1, GRACE_US, KEPT_US)
-            await self._redis.run(self._lock, every, arguments)
+            await self._run(self._lock, every, arguments)
         else:
-            await self._redis.run(self._unlock, every, (file_id, "L", 60_000, "r", GRACE_US))
+            await self._run(self._unlock, every, (file_id, "L", 60_000, "r", GRACE_US))
         await _answer(send, b"")
 
     async def _ask(self, purpose: str) -> None:
         session, file_id, names = self._s["session_id"], self._s["file_id"], self._keys
-        await self._redis.run(
+        await self._run(
             self._admit,
             (names.session(session), names.file, names.lock, names.events),
             (session, file_id, purpose, GRACE_US, KEPT_US),
         )
+
+    async def _run(self, script: Script, keys: Any, arguments: Any) -> Any:
+        return await self._redis.evalsha(script.sha, len(keys), *keys, *arguments)
 
     async def _get(self, _receive: Any, send: Any) -> None:
         await self._ask("read")
@@ -161,7 +176,6 @@ async def _answer(send: Any, body: bytes) -> None:
 async def main() -> None:
     settings = msgspec.json.decode(sys.argv[1].encode())
     async with AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(connect(settings["redis_url"]))
         s3 = settings["s3"] and msgspec.convert(settings["s3"], S3Settings)
         if s3:
             client = await open_client(
@@ -170,8 +184,10 @@ async def main() -> None:
             file: Folder | Bucket = Bucket({**settings, "bucket": s3.bucket}, client)
         else:
             file = Folder(settings)
+        floor = Floor(settings, file)
+        await floor.prepare()
         server = Server(
-            Floor(redis, settings, file),
+            floor,
             port=settings["port"],
             interface=Interfaces.ASGI,
             log_enabled=False,

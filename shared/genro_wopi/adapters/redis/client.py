@@ -9,9 +9,9 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, Protocol, cast
+from typing import Final, cast
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -27,13 +27,13 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from genro_wopi.adapters.redis.connections import Argument, Connections, Reply
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.errors import UnavailableError
 
 SOCKET_TIMEOUT_S: Final = 1.0
 """A healthy Redis answers within milliseconds; a hang must cost a second, not a minute."""
 
-CONNECTIONS_MAX: Final = 64
 PATIENCE_S: Final = 3.0
 """How long a call waits for Redis to come back where the caller names no deadline."""
 
@@ -52,28 +52,12 @@ _OUTAGES: Final = (
     TimeoutError,
 )
 
-Argument = str | bytes | int | float
-Reply = Any
-"""What redis-py returns: bytes, int, None, or lists of them. Stores decode it at once."""
-
-
-class _Pipeline(Protocol):
-    def execute_command(self, *command: Argument) -> object: ...
-    async def execute(self) -> list[Reply]: ...
-
-
-class _Commands(Protocol):
-    """The part of redis-py that is called, with the types that it leaves out."""
-
-    async def execute_command(self, *command: Argument) -> Reply: ...
-    def pipeline(self, *, transaction: bool) -> _Pipeline: ...
-
 
 class RedisClient:
     """Sends commands and scripts; answers in bytes."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = cast("_Commands", redis)
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
         self.round_trips = 0
         """How many requests were sent; the tests and the benchmark count them."""
 
@@ -87,11 +71,7 @@ class RedisClient:
         Raises:
             UnavailableError: Redis did not answer in time.
         """
-
-        async def attempt() -> Reply:
-            return await self._redis.execute_command(*command)
-
-        return await self._patiently(attempt, deadline_s)
+        return (await self._patiently((command,), deadline_s))[0]
 
     async def run(
         self,
@@ -107,54 +87,38 @@ class RedisClient:
             UnavailableError: Redis did not answer in time.
         """
         script.check(len(keys), len(arguments))
-
-        async def attempt() -> Reply:
-            try:
-                return await self._redis.execute_command(
-                    "EVALSHA", script.sha, len(keys), *keys, *arguments
-                )
-            except NoScriptError:
-                return await self._redis.execute_command(
-                    "EVAL", script.source, len(keys), *keys, *arguments
-                )
-
-        return await self._patiently(attempt, deadline_s)
+        rest = (len(keys), *keys, *arguments)
+        try:
+            return (await self._patiently((("EVALSHA", script.sha, *rest),), deadline_s))[0]
+        except NoScriptError:
+            return (await self._patiently((("EVAL", script.source, *rest),), deadline_s))[0]
 
     async def run_each(
         self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]
     ) -> list[Reply]:
         """Run one script several times in one round trip."""
-
-        async def attempt() -> list[Reply]:
-            pipeline = self._redis.pipeline(transaction=False)
-            for keys, arguments in calls:
-                pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
-            return await pipeline.execute()
-
+        commands = [("EVALSHA", script.sha, len(keys), *keys, *rest) for keys, rest in calls]
         try:
-            return await self._patiently(attempt, 0.0)
+            return await self._patiently(commands, 0.0)
         except NoScriptError:
             await self.call("SCRIPT", "LOAD", script.source)
-            return await self._patiently(attempt, 0.0)
+            return await self._patiently(commands, 0.0)
 
     async def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Reply]:
         """Send several commands in one round trip; they are not a transaction."""
+        return await self._patiently(commands, 0.0)
 
-        async def attempt() -> list[Reply]:
-            pipeline = self._redis.pipeline(transaction=False)
-            for command in commands:
-                pipeline.execute_command(*command)
-            return await pipeline.execute()
-
-        return await self._patiently(attempt, 0.0)
-
-    async def _patiently(self, attempt: Any, deadline_s: float) -> Reply:  # noqa: ANN401 - a coroutine function of any reply
+    async def _patiently(
+        self, commands: Sequence[Sequence[Argument]], deadline_s: float
+    ) -> list[Reply]:
         deadline_s = deadline_s or time.monotonic() + PATIENCE_S
         failures = 0
         while True:
             self.round_trips += 1
             try:
-                return await attempt()
+                return await self._connections.exchange(commands)
+            except NoScriptError:
+                raise
             except _OUTAGES as error:
                 pause_s = _PAUSES_S[min(failures, len(_PAUSES_S) - 1)]
                 if time.monotonic() + pause_s > deadline_s:
@@ -184,10 +148,8 @@ async def connect(
         url: ``redis://``, ``rediss://`` or ``unix://``.
         socket_timeout_s: longer only for blocking reads.
     """
-    pool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
+    pool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
         url,
-        max_connections=CONNECTIONS_MAX,
-        timeout=SOCKET_TIMEOUT_S,
         socket_timeout=socket_timeout_s,
         socket_connect_timeout=SOCKET_TIMEOUT_S,
         socket_keepalive=True,
@@ -195,13 +157,11 @@ async def connect(
         client_name="genro-wopi",
         protocol=2,
     )
-    redis = Redis(connection_pool=pool)
-    redis.response_callbacks.clear()  # Replies as Redis sends them; stores decode them.
+    connections = Connections(pool, patience_s=SOCKET_TIMEOUT_S)
     try:
-        yield RedisClient(redis)
+        yield RedisClient(connections)
     finally:
-        await redis.aclose()
-        await pool.disconnect()
+        await connections.aclose()
 
 
 def text(value: object) -> str:
