@@ -23,8 +23,11 @@ from genro_wopi.domain.errors import (
 MEMORY_BYTES_MAX: Final = 256 * 1024
 """Larger bodies go to disk."""
 
-BATCH_BYTES: Final = 1024 * 1024
+BATCH_BYTES: Final = 2 * 1024 * 1024
 """Written and hashed at once, in a thread, so that the event loop never waits for the disk."""
+
+BATCHES_BYTES_MAX: Final = 64 * 1024 * 1024
+"""What all bodies that are being received may hold in memory; each gets an equal share of it."""
 
 
 class SpooledBody:
@@ -48,6 +51,12 @@ class Spool:
         self._folder = folder
         self._disk_bytes_max = disk_bytes_max
         self._disk_bytes = 0
+        self._receptions = 0
+
+    @property
+    def share_bytes(self) -> int:
+        """How much one body may hold in memory, half of it while the other half is written."""
+        return BATCHES_BYTES_MAX // max(1, 2 * self._receptions)
 
     @asynccontextmanager
     async def receive(
@@ -75,6 +84,7 @@ class Spool:
         if announced_bytes is not None and announced_bytes > size_bytes_max:
             raise _too_large(size_bytes_max)
         reception = _Reception(self, size_bytes_max)
+        self._receptions += 1
         try:
             async for chunk in _timed(chunks, chunk_timeout_s):
                 await reception.add(chunk)
@@ -86,6 +96,7 @@ class Spool:
                 )
             yield body
         finally:
+            self._receptions -= 1
             await reception.discard()
 
     def reserve(self, size_bytes: int) -> None:
@@ -115,7 +126,8 @@ class _Reception:
         self._spool = spool
         self._size_bytes_max = size_bytes_max
         self._digest = hashlib.sha256()
-        self._batch = bytearray()
+        self._batch: list[bytes] = []
+        self._batch_bytes = 0
         self._size_bytes = 0
         self._reserved_bytes = 0
         self._descriptor = -1
@@ -127,14 +139,15 @@ class _Reception:
         self._size_bytes += len(chunk)
         if self._size_bytes > self._size_bytes_max:
             raise _too_large(self._size_bytes_max)
-        self._batch += chunk
+        self._batch.append(chunk)
+        self._batch_bytes += len(chunk)
         limit = BATCH_BYTES if self._path else MEMORY_BYTES_MAX
-        if len(self._batch) > limit:
+        if self._batch_bytes > min(limit, self._spool.share_bytes):
             await self._flush()
 
     async def finish(self) -> SpooledBody:
         if self._path is None:
-            content = bytes(self._batch)
+            content = b"".join(self._batch)
             self._digest.update(content)
             return SpooledBody(content, None, self._size_bytes, self._digest.hexdigest())
         await self._flush()
@@ -150,9 +163,10 @@ class _Reception:
             await asyncio.to_thread(lambda: (os.close(descriptor), path.unlink(missing_ok=True)))
 
     async def _flush(self) -> None:
-        batch, self._batch = self._batch, bytearray()
-        self._spool.reserve(len(batch))
-        self._reserved_bytes += len(batch)
+        batch, self._batch = self._batch, []
+        self._spool.reserve(self._batch_bytes)
+        self._reserved_bytes += self._batch_bytes
+        self._batch_bytes = 0
         await self._written()
         self._writing = asyncio.ensure_future(asyncio.to_thread(self._write, batch))
         if self._path is None:
@@ -163,16 +177,18 @@ class _Reception:
             writing, self._writing = self._writing, None
             await writing
 
-    def _write(self, batch: bytearray) -> None:
+    def _write(self, batch: list[bytes]) -> None:
         try:
             if self._path is None:
                 self._descriptor, self._path = self._spool.new_file()
-            view = memoryview(batch)
-            while view:
-                view = view[os.write(self._descriptor, view) :]
+            for chunk in batch:
+                view = memoryview(chunk)
+                while view:
+                    view = view[os.write(self._descriptor, view) :]
         except OSError as error:
             raise StorageFullError(f"The spool cannot be written: {error.strerror}.") from error
-        self._digest.update(batch)
+        for chunk in batch:
+            self._digest.update(chunk)
 
 
 async def _timed(chunks: AsyncIterable[bytes], timeout_s: float) -> AsyncIterator[bytes]:
