@@ -56,7 +56,9 @@ def test_row(storage: Tenant, kind: str, case: Case) -> None:
 
 
 def _open(tenant: Tenant, path: str, kind: str, *, edit: bool = True) -> EditorClient:
-    return tenant.open(path, edit=edit, editor=kind)
+    editor = tenant.open(path, edit=edit, editor=kind)
+    assert tenant.http.get(f"/api/sessions/{editor.session_id}").json()["editor"] == kind
+    return editor
 
 
 def test_the_report_is_current() -> None:

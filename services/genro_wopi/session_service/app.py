@@ -46,10 +46,11 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             EgressPolicy(settings.editor_allow, setting="WOPI_EDITOR_ALLOW"),
             fresh_s=CONFIGURATION_FRESH_S,
         )
+        ring = AesGcmRing(settings.encryption_keys)
         storages = CachingStorageOpener(
             StorageSurroundings(
                 local_roots=settings.local_roots,
-                ring=AesGcmRing(settings.encryption_keys),
+                ring=ring,
                 egress=EgressPolicy(settings.storage_allow, setting="WOPI_STORAGE_ALLOW"),
             )
         )
@@ -64,6 +65,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             storages=storages,
             editors=editors,
             signer=signer(settings.signing_keys),
+            ring=ring,
             clock=SystemClock(),
             public_url=settings.public_url,
             src_url=settings.src_url,

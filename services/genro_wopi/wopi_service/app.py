@@ -65,10 +65,11 @@ def build_service(
     editors = FetchingEditorDirectory(
         RedisEditorStore(redis), EgressPolicy(settings.editor_allow, setting="WOPI_EDITOR_ALLOW")
     )
+    ring = AesGcmRing(settings.encryption_keys)
     storages = CachingStorageOpener(
         StorageSurroundings(
             local_roots=settings.local_roots,
-            ring=AesGcmRing(settings.encryption_keys),
+            ring=ring,
             egress=EgressPolicy(settings.storage_allow, setting="WOPI_STORAGE_ALLOW"),
         )
     )
@@ -98,6 +99,7 @@ def build_service(
         trader=trader,
         editors=editors,
         clock=clock,
+        ring=ring,
         public_url=settings.public_url,
         src_url=settings.src_url,
     )

@@ -52,10 +52,8 @@ class FetchingEditorDirectory:
 
     async def state(self, editor: Editor) -> EditorState | None:
         """See EditorDirectory."""
-        state = await self._states.get((editor.scope, editor.name))
-        if state is None or not state.discovery.actions:
-            return await self.refetch(editor)
-        return state
+        state = _usable(await self._states.get((editor.scope, editor.name)))
+        return await self.refetch(editor) if state is None else state
 
     async def refetch(self, editor: Editor) -> EditorState | None:
         """See EditorDirectory."""
@@ -63,7 +61,7 @@ class FetchingEditorDirectory:
         if await self._store.may_fetch(*key, interval_ms=REFETCH_INTERVAL_MS):
             return await self.fetch(editor)
         self._states.forget(key)
-        return await self._states.get(key)
+        return _usable(await self._states.get(key))
 
     async def fetch(self, editor: Editor) -> EditorState | None:
         """Fetch discovery now; a copy that cannot be used never replaces a good one."""
@@ -85,7 +83,7 @@ class FetchingEditorDirectory:
             state = msgspec.structs.replace(base, last_error=str(error))
         await self._store.put_state(*key, state)
         self._states.forget(key)
-        return state if state.discovery.actions else None
+        return _usable(state)
 
     async def aclose(self) -> None:
         """Close connections."""
@@ -93,6 +91,11 @@ class FetchingEditorDirectory:
 
     async def _load_state(self, key: tuple[str, str]) -> EditorState | None:
         return await self._store.get_state(*key)
+
+
+def _usable(state: EditorState | None) -> EditorState | None:
+    """Return a copy that names actions; None where only failures are known."""
+    return state if state is not None and state.discovery.actions else None
 
 
 def _parsed(answer: Answer) -> Discovery:

@@ -104,7 +104,11 @@ class EditorDirectory(Protocol):
         ...
 
     async def state(self, editor: Editor) -> EditorState | None:
-        """Return what the editor's discovery last said, fetching it if it never was."""
+        """Return what the editor's discovery last said, fetching it if it never was.
+
+        Returns:
+            None where no usable copy was ever read.
+        """
         ...
 
     async def refetch(self, editor: Editor) -> EditorState | None:

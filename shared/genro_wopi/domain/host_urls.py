@@ -4,11 +4,13 @@
 the file and the session, URL-encoded.
 """
 
-import string
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
 import msgspec
+
+from genro_wopi.domain.templates import filled, placeholder_problem
 
 PLACEHOLDERS: Final = frozenset(
     {"tenant_id", "storage_name", "file_path", "file_name", "file_id", "session_id", "user_id"}
@@ -35,17 +37,12 @@ class HostUrls(
 
 def template_problem(template: str) -> str | None:
     """Say what is wrong with a template; None when nothing is."""
-    try:
-        fields = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
-    except ValueError:
-        return "close every '{' with a '}'"
-    if fields - PLACEHOLDERS:
-        return f"use only {', '.join(sorted(f'{{{p}}}' for p in PLACEHOLDERS))}"
-    if not template.startswith(("https://", "http://")):
-        return "use an absolute http(s) address"
-    return None
+    problem = placeholder_problem(template, PLACEHOLDERS)
+    if problem is None and not template.startswith(("https://", "http://")):
+        problem = "use an absolute http(s) address"
+    return problem
 
 
-def filled(template: str, values: dict[str, str]) -> str:
+def filled_url(template: str, values: Mapping[str, str]) -> str:
     """Fill a template that was checked before."""
-    return template.format_map({name: quote(value, safe="") for name, value in values.items()})
+    return filled(template, {name: quote(value, safe="") for name, value in values.items()})

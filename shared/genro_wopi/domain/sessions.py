@@ -16,7 +16,8 @@ from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
 from genro_wopi.domain.locks import Lease
 from genro_wopi.domain.paths import StoragePath
-from genro_wopi.protocol.check_file_info import EditorKind
+from genro_wopi.domain.secrets import Sealed
+from genro_wopi.protocol.check_file_info import EditorKind, Presentation
 
 TTL_S_DEFAULT: Final = 3600
 TTL_S_MIN: Final = 1
@@ -63,9 +64,7 @@ class Breadcrumb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     doc_name: str | None = None
 
 
-class SessionOptions(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
+class SessionOptions(Presentation, frozen=True, kw_only=True):
     """How the editor shows the file and what it offers."""
 
     can_write_relative: bool = True
@@ -73,15 +72,7 @@ class SessionOptions(
     can_delete: bool = True
     containers: bool = True
     watermark_text: str | None = None
-    disable_print: bool = False
-    disable_export: bool = False
-    disable_copy: bool = False
-    hide_print_option: bool = False
-    hide_save_option: bool = False
-    hide_export_option: bool = False
-    enable_owner_termination: bool = False
-    is_anonymous: bool = False
-    is_admin: bool = False
+    """May name ``{user}``, ``{date}`` and ``{file}``."""
     close_url: str | None = None
     file_sharing_url: str | None = None
     host_edit_url: str | None = None
@@ -90,8 +81,10 @@ class SessionOptions(
     post_message_origin: str | None = None
     ui_defaults: str | None = None
     theme: str | None = None
-    user_extra_info: dict[str, object] | None = None
-    template_source: str | None = None
+    user_private_info: dict[str, object] | None = None
+    """Secrets of the person for the editor; kept encrypted."""
+    server_private_info: dict[str, object] | None = None
+    """Secrets of the application for the editor; kept encrypted."""
     max_lifetime_seconds: int | None = None
     include_token_in_editor_url: bool = False
 
@@ -125,6 +118,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     origin_page_id: str | None = None
     lang: str | None = None
     options: SessionOptions = SessionOptions()
+    """Without what is private."""
+    private_info: Sealed = Sealed("")
+    """Empty where there is none; see `genro_wopi.domain.private_info`."""
     parent: SessionId = SessionId("")
     """The session whose token was traded for this one; empty for one that the API created."""
     root_folder: str | None = None

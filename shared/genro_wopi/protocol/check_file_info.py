@@ -26,8 +26,40 @@ class EditorKind(StrEnum):
     GENERIC = "generic"
 
 
+class SettingsFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where Collabora reads the settings of a person or of everybody."""
+
+    uri: str
+    """Absolute address of a JSON file that Collabora fetches."""
+    stamp: str
+    """Changes whenever the file does."""
+
+
+class Presentation(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """What an application decides for its session and the editor reads unchanged."""
+
+    disable_print: bool = False
+    disable_export: bool = False
+    disable_copy: bool = False
+    hide_print_option: bool = False
+    hide_save_option: bool = False
+    hide_export_option: bool = False
+    enable_owner_termination: bool = False
+    is_anonymous: bool = False
+    is_admin: bool = False
+    user_extra_info: dict[str, object] | None = None
+    """Such as ``{"avatar": "https://…"}``."""
+    template_source: str | None = None
+    user_settings: SettingsFile | None = None
+    shared_settings: SettingsFile | None = None
+
+
 class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What CheckFileInfo is made from."""
+
+    presentation: Presentation
 
     base_name: str
     extension: str
@@ -39,8 +71,6 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     sha256_base64: str | None
     user_id: str
     user_name: str
-    is_anonymous: bool
-    is_admin: bool
     can_edit: bool
     can_write_relative: bool
     can_rename: bool
@@ -61,18 +91,11 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     breadcrumb_folder_name: str | None
     breadcrumb_folder_url: str | None
     breadcrumb_doc_name: str | None
-    user_extra_info: dict[str, object] | None
-    template_source: str | None
-    disable_print: bool
-    disable_export: bool
-    disable_copy: bool
-    hide_print_option: bool
-    hide_save_option: bool
-    hide_export_option: bool
-    enable_owner_termination: bool
+    user_private_info: dict[str, object] | None
+    server_private_info: dict[str, object] | None
 
 
-PropertyValue = str | int | bool | dict[str, object] | list[str] | None
+PropertyValue = str | int | bool | dict[str, object] | list[str] | SettingsFile | None
 
 
 class Property(msgspec.Struct, frozen=True):
@@ -109,13 +132,13 @@ PROPERTIES: Final = (
     Property("SupportsUpdate", lambda _: True),
     Property("SupportsRename", lambda _: True),
     Property("SupportsDeleteFile", lambda f: f.can_delete),
-    Property("SupportsUserInfo", lambda f: not f.is_anonymous),
+    Property("SupportsUserInfo", lambda f: not f.presentation.is_anonymous),
     Property("SupportsContainers", lambda f: f.has_containers),
     Property("SupportsEcosystem", lambda f: f.has_containers),
     Property("SupportsAddActivities", lambda _: True),
     Property("SupportedShareUrlTypes", lambda f: f.share_url_types),
     Property("UserInfo", lambda f: f.user_info),
-    Property("IsAnonymousUser", lambda f: f.is_anonymous),
+    Property("IsAnonymousUser", lambda f: f.presentation.is_anonymous),
     Property("CloseUrl", lambda f: f.close_url),
     Property("FileSharingUrl", lambda f: f.file_sharing_url),
     Property("HostEditUrl", lambda f: f.host_edit_url),
@@ -130,17 +153,23 @@ PROPERTIES: Final = (
     Property("PostMessageOrigin", lambda f: f.post_message_origin, _NOT_M365),
     Property("UserCanOnlyComment", lambda f: f.can_comment and not f.can_edit, _COLLABORA),
     Property("UserCanReview", lambda f: f.can_review or f.can_edit, _ONLYOFFICE),
-    Property("UserExtraInfo", lambda f: f.user_extra_info, _COLLABORA),
-    Property("TemplateSource", lambda f: f.template_source, _COLLABORA),
-    Property("IsAdminUser", lambda f: f.is_admin, _COLLABORA),
+    Property("UserExtraInfo", lambda f: f.presentation.user_extra_info, _COLLABORA),
+    Property("TemplateSource", lambda f: f.presentation.template_source, _COLLABORA),
+    Property("UserPrivateInfo", lambda f: f.user_private_info, _COLLABORA),
+    Property("ServerPrivateInfo", lambda f: f.server_private_info, _COLLABORA),
+    Property("UserSettings", lambda f: f.presentation.user_settings, _COLLABORA),
+    Property("SharedSettings", lambda f: f.presentation.shared_settings, _COLLABORA),
+    Property("IsAdminUser", lambda f: f.presentation.is_admin, _COLLABORA),
     Property("WatermarkText", lambda f: f.watermark_text, _COLLABORA),
-    Property("DisablePrint", lambda f: f.disable_print, _NOT_M365),
-    Property("DisableExport", lambda f: f.disable_export, _NOT_M365),
-    Property("DisableCopy", lambda f: f.disable_copy, _NOT_M365),
-    Property("HidePrintOption", lambda f: f.hide_print_option, _COLLABORA),
-    Property("HideSaveOption", lambda f: f.hide_save_option, _COLLABORA),
-    Property("HideExportOption", lambda f: f.hide_export_option, _COLLABORA),
-    Property("EnableOwnerTermination", lambda f: f.enable_owner_termination, _COLLABORA),
+    Property("DisablePrint", lambda f: f.presentation.disable_print, _NOT_M365),
+    Property("DisableExport", lambda f: f.presentation.disable_export, _NOT_M365),
+    Property("DisableCopy", lambda f: f.presentation.disable_copy, _NOT_M365),
+    Property("HidePrintOption", lambda f: f.presentation.hide_print_option, _COLLABORA),
+    Property("HideSaveOption", lambda f: f.presentation.hide_save_option, _COLLABORA),
+    Property("HideExportOption", lambda f: f.presentation.hide_export_option, _COLLABORA),
+    Property(
+        "EnableOwnerTermination", lambda f: f.presentation.enable_owner_termination, _COLLABORA
+    ),
 )
 """Every property that this host sends; only what works for the session is advertised."""
 

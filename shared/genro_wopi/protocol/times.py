@@ -7,18 +7,19 @@
 Inside this host a moment is an integer of microseconds since 1970, named ``…_us``.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 TICKS_AT_1970: Final = 621_355_968_000_000_000
 TICKS_PER_US: Final = 10
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - in UTC, whose mark is written by hand
 
 
 def format_us(moment_us: int) -> str:
     """Write microseconds since 1970 as ``2026-02-01T10:30:00.123456Z``."""
-    return (_EPOCH + timedelta(microseconds=moment_us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    moment = _EPOCH + timedelta(microseconds=moment_us)
+    return f"{moment.isoformat(timespec='microseconds')}Z"
 
 
 def ticks_to_us(ticks: int) -> int:

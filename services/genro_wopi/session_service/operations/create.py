@@ -9,6 +9,7 @@ from genro_wopi.domain.errors import ForbiddenError, NotFoundError, UnavailableE
 from genro_wopi.domain.files import FileRecord, Head
 from genro_wopi.domain.identifiers import new_session_id
 from genro_wopi.domain.paths import parse_path
+from genro_wopi.domain.private_info import PrivateInfo, seal_private_info
 from genro_wopi.domain.sessions import (
     LIFETIME_S_DEFAULT,
     TTL_S_DEFAULT,
@@ -24,6 +25,7 @@ from genro_wopi.management.sessions import SessionCreate, SessionCreated
 from genro_wopi.protocol.times import format_us
 from genro_wopi.session_service.operations.choose_editor import choose_editor, editor_url
 from genro_wopi.session_service.operations.desk import Desk
+from genro_wopi.session_service.operations.options import check_options
 
 
 async def create_session(desk: Desk, caller: Caller, request: SessionCreate) -> SessionCreated:
@@ -32,11 +34,13 @@ async def create_session(desk: Desk, caller: Caller, request: SessionCreate) -> 
     Raises:
         NotFoundError: no such tenant, storage or file.
         ForbiddenError: the tenant may not edit (wopi_mode disabled).
-        InvalidFieldsError: the path leaves the storage, or the named editor does not exist.
+        InvalidFieldsError: the path leaves the storage, an option cannot be used, or the named
+            editor does not exist.
         StorageFaultError: the storage does not answer.
         UnavailableError: the operator has suspended the installation.
     """
     path = parse_path(request.file_path)
+    check_options(request.options or SessionOptions())
     instance = await desk.instances.get()
     if instance.suspended:
         raise UnavailableError(instance.reason or "This installation is suspended by its operator.")
@@ -97,6 +101,8 @@ def _session(
 ) -> Session:
     asked = {Permission.VIEW, *request.permissions}
     options = request.options or SessionOptions()
+    private = PrivateInfo(user=options.user_private_info, server=options.server_private_info)
+    shown = msgspec.structs.replace(options, user_private_info=None, server_private_info=None)
     ttl_s = request.ttl_seconds or TTL_S_DEFAULT
     return Session(
         session_id=new_session_id(desk.sessions.partition(file.file_id)),
@@ -114,7 +120,8 @@ def _session(
         origin_connection_id=request.origin_connection_id,
         origin_page_id=request.origin_page_id,
         lang=request.lang,
-        options=options,
+        options=shown,
+        private_info=seal_private_info(desk.ring, tenant.tenant_id, private),
     )
 
 

@@ -10,7 +10,7 @@ from genro_wopi.domain.errors import NotFoundError
 from genro_wopi.domain.files import FileRegistry
 from genro_wopi.domain.identifiers import SessionId
 from genro_wopi.domain.instance import InstanceStore
-from genro_wopi.domain.secrets import Secret
+from genro_wopi.domain.secrets import Secret, SecretRing
 from genro_wopi.domain.sessions import SessionStatus, SessionStore
 from genro_wopi.domain.storages import StorageOpener
 from genro_wopi.domain.tenants import Directory
@@ -28,6 +28,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     storages: StorageOpener
     editors: EditorDirectory
     signer: TokenSigner
+    ring: SecretRing
     clock: Clock
     public_url: str
     src_url: str

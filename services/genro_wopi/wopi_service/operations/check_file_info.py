@@ -4,16 +4,24 @@ Spec: https://learn.microsoft.com/microsoft-365/cloud-storage-partner-program/re
 """
 
 import base64
-from urllib.parse import urlsplit
+from collections.abc import Mapping
 
 import msgspec
 
 from genro_wopi.domain.files import FileRecord, Head, KnownHead
-from genro_wopi.domain.host_urls import filled
+from genro_wopi.domain.host_urls import HostUrls, filled_url
 from genro_wopi.domain.paths import base_name, extension_of
+from genro_wopi.domain.private_info import PrivateInfo, open_private_info
 from genro_wopi.domain.sessions import Admission, Permission, Purpose
+from genro_wopi.domain.templates import filled
 from genro_wopi.domain.tenants import Tenant
-from genro_wopi.protocol.check_file_info import FileFacts, PropertyValue, check_file_info
+from genro_wopi.protocol.check_file_info import (
+    EditorKind,
+    FileFacts,
+    PropertyValue,
+    check_file_info,
+)
+from genro_wopi.protocol.times import format_us
 from genro_wopi.wopi_service.operations.admission import EditorRequest, admit
 from genro_wopi.wopi_service.operations.host import Host, existing
 
@@ -51,21 +59,23 @@ def share_urls(tenant: Tenant, admission: Admission) -> dict[str, str]:
     templates = {"ReadOnly": urls.share_url_read_only}
     if admission.session.can_edit:
         templates["ReadWrite"] = urls.share_url_read_write
-    values = _values(admission)
-    return {kind: filled(template, values) for kind, template in templates.items() if template}
+    return _filled(templates, admission)
 
 
 async def new_file_urls(host: Host, admission: Admission, file: FileRecord) -> dict[str, str]:
     """Return HostViewUrl and HostEditUrl of another file, as far as the tenant has templates."""
     urls = (await host.directory.tenant(admission.session.tenant_id)).host_urls
-    values = _values(msgspec.structs.replace(admission, file=file))
     templates = {"HostViewUrl": urls.host_view_url, "HostEditUrl": urls.host_edit_url}
-    return {name: filled(template, values) for name, template in templates.items() if template}
+    return _filled(templates, msgspec.structs.replace(admission, file=file))
 
 
-def _values(admission: Admission) -> dict[str, str]:
+def _filled(templates: Mapping[str, str | None], admission: Admission) -> dict[str, str]:
+    """Fill the templates that there are."""
+    given = {name: template for name, template in templates.items() if template}
+    if not given:
+        return given
     session, path = admission.session, admission.file.path
-    return {
+    values = {
         "tenant_id": session.tenant_id,
         "storage_name": session.storage_name,
         "file_path": path,
@@ -74,19 +84,35 @@ def _values(admission: Admission) -> dict[str, str]:
         "session_id": session.session_id,
         "user_id": session.person,
     }
+    return {name: filled_url(template, values) for name, template in given.items()}
+
+
+def _host_urls(urls: HostUrls, admission: Admission) -> dict[str, str]:
+    """Return the addresses of the tenant's templates, but the session's own where it has them."""
+    options = admission.session.options
+    crumb = options.breadcrumb
+    own = {
+        "close_url": options.close_url,
+        "host_edit_url": options.host_edit_url,
+        "host_view_url": options.host_view_url,
+        "file_sharing_url": options.file_sharing_url,
+        "breadcrumb_brand_url": crumb.brand_url,
+        "breadcrumb_folder_url": crumb.folder_url,
+    }
+    templates = {name: getattr(urls, name) for name, url in own.items() if not url}
+    return _filled(templates, admission) | {name: url for name, url in own.items() if url}
 
 
 def _facts(host: Host, tenant: Tenant, admission: Admission, head: KnownHead) -> FileFacts:
     session, options = admission.session, admission.session.options
-    urls, values = tenant.host_urls, _values(admission)
-
-    def url(own: str | None, template: str | None) -> str | None:
-        return own or (filled(template, values) if template else None)
-
-    path, crumb = admission.file.path, admission.session.options.breadcrumb
+    path, can_edit = admission.file.path, session.can_edit
+    urls, crumb = _host_urls(tenant.host_urls, admission), options.breadcrumb
     extension = extension_of(path)
-    origin = urlsplit(host.public_url)
+    private = PrivateInfo()
+    if session.private_info and session.kind is EditorKind.COLLABORA:
+        private = open_private_info(host.ring, session.tenant_id, session.private_info)
     return FileFacts(
+        presentation=options,
         base_name=base_name(path),
         extension=f".{extension}" if extension else "",
         owner_id=session.tenant_id,
@@ -96,38 +122,42 @@ def _facts(host: Host, tenant: Tenant, admission: Admission, head: KnownHead) ->
         sha256_base64=_base64(head.sha256),
         user_id=session.person,
         user_name=session.user or session.account,
-        is_anonymous=options.is_anonymous,
-        is_admin=options.is_admin,
-        can_edit=session.can_edit,
-        can_write_relative=session.can_edit and options.can_write_relative,
-        can_rename=session.can_edit and options.can_rename,
-        can_delete=session.can_edit and options.can_delete,
+        can_edit=can_edit,
+        can_write_relative=can_edit and options.can_write_relative,
+        can_rename=can_edit and options.can_rename,
+        can_delete=can_edit and options.can_delete,
         has_containers=options.containers,
         user_info=admission.status.user_info or None,
         share_url_types=sorted(share_urls(tenant, admission)),
         can_comment=Permission.COMMENT in session.permissions,
         can_review=Permission.REVIEW in session.permissions,
-        watermark_text=options.watermark_text,
-        post_message_origin=options.post_message_origin or f"{origin.scheme}://{origin.netloc}",
-        close_url=url(options.close_url, urls.close_url),
-        host_edit_url=url(options.host_edit_url, urls.host_edit_url),
-        host_view_url=url(options.host_view_url, urls.host_view_url),
-        file_sharing_url=url(options.file_sharing_url, urls.file_sharing_url),
-        breadcrumb_brand_name=crumb.brand_name or urls.breadcrumb_brand_name,
-        breadcrumb_brand_url=url(crumb.brand_url, urls.breadcrumb_brand_url),
+        watermark_text=_watermark(host, admission),
+        post_message_origin=options.post_message_origin or host.public_origin,
+        close_url=urls.get("close_url"),
+        host_edit_url=urls.get("host_edit_url"),
+        host_view_url=urls.get("host_view_url"),
+        file_sharing_url=urls.get("file_sharing_url"),
+        breadcrumb_brand_name=crumb.brand_name or tenant.host_urls.breadcrumb_brand_name,
+        breadcrumb_brand_url=urls.get("breadcrumb_brand_url"),
         breadcrumb_folder_name=crumb.folder_name,
-        breadcrumb_folder_url=url(crumb.folder_url, urls.breadcrumb_folder_url),
+        breadcrumb_folder_url=urls.get("breadcrumb_folder_url"),
         breadcrumb_doc_name=crumb.doc_name,
-        user_extra_info=options.user_extra_info,
-        template_source=options.template_source,
-        disable_print=options.disable_print,
-        disable_export=options.disable_export,
-        disable_copy=options.disable_copy,
-        hide_print_option=options.hide_print_option,
-        hide_save_option=options.hide_save_option,
-        hide_export_option=options.hide_export_option,
-        enable_owner_termination=options.enable_owner_termination,
+        user_private_info=private.user,
+        server_private_info=private.server,
     )
+
+
+def _watermark(host: Host, admission: Admission) -> str | None:
+    template = admission.session.options.watermark_text
+    if not template:
+        return None
+    session = admission.session
+    values = {
+        "user": session.user or session.account,
+        "date": format_us(host.clock.now_us())[: len("2026-02-01")],
+        "file": base_name(admission.file.path),
+    }
+    return filled(template, values)
 
 
 def _base64(hexadecimal: str) -> str | None:

@@ -1,6 +1,7 @@
 """What the operations work with: the ports, and a file in its storage."""
 
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -13,6 +14,7 @@ from genro_wopi.domain.files import FileRecord, FileRegistry, Head
 from genro_wopi.domain.locks import LockStore
 from genro_wopi.domain.moves import Mover
 from genro_wopi.domain.rescues import RescueStore
+from genro_wopi.domain.secrets import SecretRing
 from genro_wopi.domain.sessions import SessionStore
 from genro_wopi.domain.storages import StorageNode, StorageOpener
 from genro_wopi.domain.tenants import Directory
@@ -42,8 +44,15 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     trader: TokenTrader
     editors: EditorDirectory
     clock: Clock
+    ring: SecretRing
     public_url: str
     src_url: str
+
+    @property
+    def public_origin(self) -> str:
+        """Scheme and host of the address that browsers know."""
+        parts = urlsplit(self.public_url)
+        return f"{parts.scheme}://{parts.netloc}"
 
     def deadline(self, patience_s: float) -> float:
         """Return the monotonic time until which an outage is waited for."""
