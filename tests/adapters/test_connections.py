@@ -16,6 +16,7 @@ from genro_wopi.adapters.redis.client import connect
 from genro_wopi.adapters.redis.connections import CONNECTIONS_MAX
 from genro_wopi.domain.errors import UnavailableError
 from tests.support.servers import free_port, redis_binaries, wait_for_port
+from tests.support.waiting import eventually
 
 
 @dataclass
@@ -79,9 +80,8 @@ async def test_a_call_that_was_cancelled_does_not_leave_its_answer_to_the_next(
 ) -> None:
     async with connect(server.url, socket_timeout_s=5) as redis:
         waiting = asyncio.ensure_future(redis.call("BLPOP", "nothing", 2))
-        await asyncio.sleep(0)
-        while not waiting.done() and not await redis.call("CLIENT", "LIST", "TYPE", "normal"):
-            await asyncio.sleep(0)
+
+        await eventually(lambda: redis.call("CLIENT", "LIST"), lambda seen: b"cmd=blpop" in seen)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
