@@ -79,3 +79,25 @@ async def test_what_was_given_up_makes_way_for_the_next(
     await queue.give_up(delivery, reason="no answer")
     (following,) = await queue.take(limit=10)
     assert following.event.name == "lock_acquired"
+
+
+async def test_a_claim_is_held_while_its_delivery_takes_long(
+    each_redis: RedisClient, queue: RedisEventQueue
+) -> None:
+    lapsing = RedisEventQueue(each_redis, each_redis, PARTITIONS, claim_ms=0)
+    await World(each_redis).session(await World(each_redis).file())
+    (delivery,) = await lapsing.take(limit=10)
+    await queue.hold(delivery)
+    assert await lapsing.take(limit=10) == []
+
+
+async def test_a_late_worker_does_not_hold_back_the_next_event(
+    each_redis: RedisClient, queue: RedisEventQueue
+) -> None:
+    world = World(each_redis)
+    session = await world.session(await world.file())
+    await world.locks.lock(world.lock(session, "A"), deadline_s=0)
+    (delivery,) = await queue.take(limit=10)
+    await queue.delivered(delivery)
+    await queue.hold(delivery)
+    assert [d.event.name for d in await queue.take(limit=10)] == ["lock_acquired"]

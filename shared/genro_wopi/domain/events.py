@@ -74,6 +74,10 @@ class EventQueue(Protocol):
         """Claim the heads of due lanes; a claim lapses by itself when its worker dies."""
         ...
 
+    async def hold(self, delivery: Delivery) -> None:
+        """Renew a claim; one that is not renewed for some seconds lapses."""
+        ...
+
     async def delivered(self, delivery: Delivery) -> None:
         """Remove the event; the next of its lane becomes due."""
         ...

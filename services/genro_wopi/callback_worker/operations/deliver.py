@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from genro_wopi.domain.clock import Clock
@@ -15,6 +16,9 @@ TAKEN_MAX: Final = 8
 
 WAIT_MS: Final = 500
 """How long a round waits for new events; delayed ones are found at least this often."""
+
+HOLD_S: Final = 2.0
+"""Claims are renewed this often while a receiver takes its time."""
 
 JITTER: Final = 0.2
 
@@ -62,13 +66,22 @@ class Deliverer:
 
     async def _deliver(self, delivery: Delivery) -> None:
         try:
-            outcome = await self._receiver.deliver(delivery.event)
+            outcome = await self._held(delivery)
             self._report(delivery, outcome)
             await self._settle(delivery, outcome)
         except UnavailableError:
             return  # The claim lapses and the event is delivered again, with the same id.
         finally:
             self._in_flight -= 1
+
+    async def _held(self, delivery: Delivery) -> DeliveryOutcome:
+        """Deliver, and hold the claim as long as that takes."""
+        async with asyncio.TaskGroup() as tasks:
+            delivering = tasks.create_task(self._receiver.deliver(delivery.event))
+            while not (await asyncio.wait((delivering,), timeout=HOLD_S))[0]:
+                with suppress(UnavailableError):
+                    await self._queue.hold(delivery)
+        return delivering.result()
 
     async def _settle(self, delivery: Delivery, outcome: DeliveryOutcome) -> None:
         if outcome.delivered:

@@ -12,11 +12,12 @@ from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.events import Delivery, Event, EventContext
 
 _TAKE: Final = Script("take_events")
+_HOLD: Final = Script("hold_event")
 _SETTLE: Final = Script("settle_event")
 
 MOVED_MAX: Final = 200
-CLAIM_MS: Final = 60_000
-"""Longer than any delivery takes, so that a claim lapses only when its worker died."""
+CLAIM_MS: Final = 6_000
+"""A worker renews its claims every two seconds, so one lapses only when its worker died."""
 
 REMEMBERED: Final = 1000
 """Delivered events that each partition remembers, for looking at them and sending them again."""
@@ -54,6 +55,13 @@ class RedisEventQueue:
         ):
             taken += [_delivery(names.partition, row) for row in rows]
         return taken
+
+    async def hold(self, delivery: Delivery) -> None:
+        """See EventQueue."""
+        names = self._partitions[delivery.partition]
+        lane = names.lane_prefix + delivery.lane
+        arguments = (delivery.lane, delivery.raw, self._claim_ms)
+        await self._redis.run(_HOLD, (lane, names.due), arguments)
 
     async def delivered(self, delivery: Delivery) -> None:
         """See EventQueue."""
