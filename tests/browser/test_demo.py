@@ -118,6 +118,45 @@ def test_an_application_drives_the_editor_through_the_script(page: Page, demo: C
     expect(page.locator("#stage iframe")).to_have_count(0)
 
 
+def test_the_page_renews_its_token_while_somebody_types(page: Page, demo: Cluster) -> None:
+    page.clock.install()
+    editor = open_document(page, "welcome.md")
+    with (
+        page.expect_response("**/open/renew") as renewed,
+        page.expect_response("**/editor/views/*/token"),
+    ):
+        page.clock.fast_forward("11:00:00")
+    assert renewed.value.status == 200
+    editor.locator("#text").fill("Typed with the new token.")
+    editor.locator("#save").click()
+    expect(editor.locator("#state")).to_have_text("Saved", timeout=15_000)
+    assert stored(demo, "welcome.md") == "Typed with the new token."
+    editor.locator("#close").click()
+
+
+def test_a_session_that_ended_meanwhile_is_said_on_the_page(page: Page, demo: Cluster) -> None:
+    page.clock.install()
+    open_document(page, "welcome.md")
+    headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+    query = {"tenant_id": "demo", "state": "active"}
+    found = httpx.get(f"{demo.url}/api/sessions", params=query, headers=headers).json()["items"]
+    for session in found:
+        httpx.post(f"{demo.url}/api/sessions/{session['session_id']}/revoke", headers=headers)
+    page.clock.fast_forward("11:00:00")
+    launch = page.frame_locator("#stage iframe")
+    expect(launch.get_by_role("alert")).to_contain_text("This session has ended")
+
+
+def test_closing_from_the_application_saves_what_was_typed(page: Page, demo: Cluster) -> None:
+    editor = open_document(page, "prices.csv")
+    editor.locator("#text").fill("item,price\nlamp,12\n")
+    expect(editor.locator("#state")).to_have_text("Modified")
+    ask = "JSON.stringify({MessageId: 'Action_Close', SendTime: 0, Values: {}})"
+    page.evaluate(f"document.querySelector('#stage iframe').contentWindow.postMessage({ask}, '*')")
+    expect(page.locator("#stage iframe")).to_have_count(0)
+    assert stored(demo, "prices.csv") == "item,price\nlamp,12\n"
+
+
 KILLED = (
     "wopi_service",
     "dev_editor",

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.flows.conftest import Tenant
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.flow
 
@@ -217,3 +218,17 @@ def test_a_token_of_another_file_is_refused(tenant: Tenant) -> None:
     editor.session = {**editor.session, "wopi_src": other.session["wopi_src"]}
     assert editor.call("GET").status_code == 401
     assert editor.get().status_code == 401
+
+
+def test_what_a_lock_protects_is_saved_after_the_session_expired(tenant: Tenant) -> None:
+    tenant.upload("a.txt", b"hello")
+    editor = tenant.open(ttl_seconds=2, options={"max_lifetime_seconds": 2})
+    stamp = editor.info()["LastModifiedTime"]
+    editor.get()
+    assert editor.override("LOCK", "L").status_code == 200
+    url = f"/api/sessions/{editor.session_id}"
+    until(lambda: tenant.http.get(url).json()["state"] == "expired")
+    assert editor.get().status_code == 401
+    assert editor.put(b"typed before it expired", "L", stamp).status_code == 200
+    assert editor.override("UNLOCK", "L").status_code == 200
+    assert tenant.download("a.txt") == b"typed before it expired"

@@ -35,6 +35,7 @@ from genro_wopi.domain.moves import Mover
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.routes.api import api_routes
 from genro_wopi.gateway.routes.forward import Forwarder, forward_route
+from genro_wopi.gateway.routes.launch import LAUNCH_ROUTES
 from genro_wopi.gateway.routes.pages import PAGES
 from genro_wopi.gateway.routes.service import GatewayService
 from genro_wopi.runtime.lifecycle import require_redis
@@ -150,6 +151,7 @@ def create_app(
     return Litestar(
         route_handlers=[
             *api_routes(),
+            *LAUNCH_ROUTES,
             *PAGES,
             *(forward_route(prefix, f) for prefix, f in forwarders.items()),
             *health_routes(service.readiness, check),

@@ -19,7 +19,7 @@ from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.storage.opener import CachingStorageOpener
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
-from genro_wopi.adapters.tokens import signer
+from genro_wopi.adapters.tokens import own_verifier, signer
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import HostError
 from genro_wopi.domain.identifiers import TenantId
@@ -65,6 +65,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             storages=storages,
             editors=editors,
             signer=signer(settings.signing_keys),
+            verifier=own_verifier(settings.signing_keys),
             ring=ring,
             clock=SystemClock(),
             public_url=settings.public_url,
@@ -104,7 +105,8 @@ async def _keep_discovery_fresh(
             scopes = [TenantId("")]
             scopes += [t.tenant_id for t in await tenants.list_tenants(after="", limit=1000)]
             for editor in await editors.candidates(tuple(scopes)):
-                await editors.refetch(editor)
+                for address in editor.pool:
+                    await editors.refetch(address)
         except HostError as error:
             get_logger().warning("discovery_not_refreshed", reason=str(error))
         await asyncio.sleep(DISCOVERY_INTERVAL_S)

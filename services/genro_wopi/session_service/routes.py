@@ -16,10 +16,10 @@ from genro_wopi.domain.errors import NotFoundError, UnauthenticatedError
 from genro_wopi.domain.secrets import Secret
 from genro_wopi.management import sessions
 from genro_wopi.runtime.logs import get_logger
-from genro_wopi.session_service.operations import create, manage
-from genro_wopi.session_service.operations.create import LaunchRequest
+from genro_wopi.session_service.operations import create, launch_pages, manage
 from genro_wopi.session_service.operations.derive import TradeRequest, trade_tokens
 from genro_wopi.session_service.operations.desk import Desk
+from genro_wopi.session_service.operations.launch_pages import LaunchRequest, TokenRenewal
 from genro_wopi.web.errors import problem_answer
 from genro_wopi.web.server import Readiness
 
@@ -69,7 +69,7 @@ async def launch(request: Request[Any, Any, Any]) -> Response[bytes]:
 
     async def work(service: SessionService, call: Call) -> object:
         parameters = msgspec.json.decode(call.request, type=LaunchRequest)
-        return await manage.open_launch(service.desk, parameters)
+        return await launch_pages.open_launch(service.desk, parameters)
 
     return await _answered(request, "launch", work)
 
@@ -85,7 +85,18 @@ async def trade(request: Request[Any, Any, Any]) -> Response[bytes]:
     return await _answered(request, "trade", work)
 
 
-ROUTES: Final = (operation, launch, trade)
+@post("/internal/renew-token", status_code=200)
+async def renew_token(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Give a launch page that shows its token a new one."""
+
+    async def work(service: SessionService, call: Call) -> object:
+        parameters = msgspec.json.decode(call.request, type=TokenRenewal)
+        return await launch_pages.renew_token(service.desk, parameters)
+
+    return await _answered(request, "renew-token", work)
+
+
+ROUTES: Final = (operation, launch, renew_token, trade)
 
 
 async def _answered(

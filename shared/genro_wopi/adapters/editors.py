@@ -9,7 +9,7 @@ import msgspec
 from genro_wopi.adapters.directory import BriefCache
 from genro_wopi.adapters.http.egress import EgressPolicy, GuardedNetwork
 from genro_wopi.adapters.http.fetch import Answer, FetchError, fetch
-from genro_wopi.domain.editors import Editor, EditorState, EditorStore, SeenKeys
+from genro_wopi.domain.editors import Editor, EditorState, EditorStore, SeenKeys, ranked
 from genro_wopi.domain.sessions import EditorRef
 from genro_wopi.protocol.discovery import (
     DISCOVERY_SIZE_BYTES_MAX,
@@ -46,18 +46,32 @@ class FetchingEditorDirectory:
         return [editor for scope in scopes for editor in await self._lists.get(scope)]
 
     async def editor(self, ref: EditorRef) -> Editor | None:
+        """See EditorDirectory; one that is not known yet was configured a moment ago."""
+        found = _named(await self._lists.get(ref.scope), ref.name)
+        if found is None:
+            self._lists.forget(ref.scope)
+            found = _named(await self._lists.get(ref.scope), ref.name)
+        return found
+
+    async def answering(self, editor: Editor, file_id: str) -> tuple[Editor, EditorState] | None:
         """See EditorDirectory."""
-        found = await self._lists.get(ref.scope)
-        return next((e for e in found if e.name == ref.name), None)
+        silent: tuple[Editor, EditorState] | None = None
+        for address in ranked(editor.pool, file_id):
+            state = await self.state(address)
+            if state is not None and state.last_error is None:
+                return address, state
+            if state is not None:
+                silent = silent or (address, state)
+        return silent
 
     async def state(self, editor: Editor) -> EditorState | None:
         """See EditorDirectory."""
-        state = _usable(await self._states.get((editor.scope, editor.name)))
+        state = _usable(await self._states.get((editor.scope, editor.state_name)))
         return await self.refetch(editor) if state is None else state
 
     async def refetch(self, editor: Editor) -> EditorState | None:
         """See EditorDirectory."""
-        key = (editor.scope, editor.name)
+        key = (editor.scope, editor.state_name)
         if await self._store.may_fetch(*key, interval_ms=REFETCH_INTERVAL_MS):
             return await self.fetch(editor)
         self._states.forget(key)
@@ -65,7 +79,7 @@ class FetchingEditorDirectory:
 
     async def fetch(self, editor: Editor) -> EditorState | None:
         """Fetch discovery now; a copy that cannot be used never replaces a good one."""
-        key = (editor.scope, editor.name)
+        key = (editor.scope, editor.state_name)
         known = await self._store.get_state(*key)
         try:
             answer = await fetch(
@@ -91,6 +105,10 @@ class FetchingEditorDirectory:
 
     async def _load_state(self, key: tuple[str, str]) -> EditorState | None:
         return await self._store.get_state(*key)
+
+
+def _named(editors: list[Editor], name: str) -> Editor | None:
+    return next((e for e in editors if e.name == name), None)
 
 
 def _usable(state: EditorState | None) -> EditorState | None:

@@ -48,6 +48,15 @@ class SessionServiceClient:
             "/internal/launch", msgspec.json.encode({"request": {"code": code}})
         )
 
+    async def renew_token(self, token: str) -> Answer:
+        """Trade a session's token for a new one of the same session; the answer is passed on.
+
+        Raises:
+            UnavailableError: the session-service does not answer.
+        """
+        body = msgspec.json.encode({"request": {"access_token": token}})
+        return await self._post("/internal/renew-token", body)
+
     async def trade(self, session_id: SessionId, file_ids: Sequence[FileId]) -> TradedTokens:
         """See TokenTrader."""
         request = {"session_id": session_id, "file_ids": list(file_ids)}

@@ -141,3 +141,9 @@ def signer(keys: Sequence[tuple[str, bytes]]) -> JwtSigner:
     """Return a signer with the first of the configured private keys."""
     kid, raw = keys[0]
     return JwtSigner(kid, Ed25519PrivateKey.from_private_bytes(raw))
+
+
+def own_verifier(keys: Sequence[tuple[str, bytes]]) -> JwtVerifier:
+    """Return a verifier of what any of the configured private keys signed."""
+    private = {kid: Ed25519PrivateKey.from_private_bytes(raw) for kid, raw in keys}
+    return JwtVerifier({kid: key.public_key() for kid, key in private.items()})

@@ -1,5 +1,10 @@
-"""Editors: the WOPI clients that open files, and how they prove that it is they who call."""
+"""Editors: the WOPI clients that open files, and how they prove that it is they who call.
 
+One editor may be a pool of addresses that do not know of each other's documents: all sessions of a
+file go to the same address, as long as it answers.
+"""
+
+import hashlib
 from enum import StrEnum
 from typing import Protocol
 
@@ -39,6 +44,43 @@ class Editor(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     created_us: int
     updated_us: int
+    addresses: tuple[str, ...] = ()
+    """Further addresses of a pool; `url` is the first."""
+    is_further: bool = False
+    """Whether `url` is one of the further addresses; see `pool`."""
+
+    @property
+    def state_name(self) -> str:
+        """Under which name the discovery of this address is kept."""
+        if not self.is_further:
+            return self.name
+        return f"{self.name}#{hashlib.sha256(self.url.encode()).hexdigest()[:16]}"
+
+    @property
+    def pool(self) -> "tuple[Editor, ...]":
+        """Return the editor once for each of its addresses."""
+        others = (
+            msgspec.structs.replace(
+                self, url=url, discovery_url=url + DISCOVERY_PATH, is_further=True
+            )
+            for url in self.addresses
+        )
+        return (self, *others)
+
+
+def ranked(pool: "tuple[Editor, ...]", file_id: str) -> "list[Editor]":
+    """Order a pool for a file, so that each file has its own first choice (rendezvous hashing).
+
+    An address that is added or removed changes the first choice of its own share of files only.
+    """
+
+    def weight(editor: Editor) -> bytes:
+        return hashlib.sha256(f"{editor.url}\0{file_id}".encode()).digest()
+
+    return sorted(pool, key=weight)
+
+
+DISCOVERY_PATH = "/hosting/discovery"
 
 
 class SeenKeys(msgspec.Struct, frozen=True):
@@ -97,6 +139,14 @@ class EditorDirectory(Protocol):
 
     async def candidates(self, scopes: tuple[str, ...]) -> list[Editor]:
         """Return the editors of these scopes in the order in which they are tried."""
+        ...
+
+    async def answering(self, editor: Editor, file_id: str) -> "tuple[Editor, EditorState] | None":
+        """Return the address of an editor that a file's sessions go to, and its discovery.
+
+        Returns:
+            None where no address was ever read.
+        """
         ...
 
     async def editor(self, ref: EditorRef) -> Editor | None:

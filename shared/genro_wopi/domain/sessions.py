@@ -112,6 +112,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     user: str
     user_id: str
     editor: EditorRef | None
+    editor_notes: tuple[str, ...] = ()
+    """Why it was chosen, in words."""
     created_us: int
     ttl_ms: int
     origin_connection_id: str | None = None

@@ -25,6 +25,9 @@ class EditorPut(msgspec.Struct, frozen=True, kw_only=True):
     proof: ProofPolicy = ProofPolicy.IF_PUBLISHED
     priority: Priority = 100
     extensions: list[Extension] = []
+    addresses: Annotated[list[Url], Meta(max_length=64)] = []
+    """Further addresses of the same editor. All sessions of a file go to the same one, as long as
+    it answers; a file keeps its address when others are added."""
     tenant_id: str | None = None
     """Left out by the operator: an editor of the whole instance."""
 
@@ -39,6 +42,7 @@ class EditorPatch(msgspec.Struct, frozen=True, kw_only=True):
     proof: ProofPolicy | UnsetType = UNSET
     priority: Priority | UnsetType = UNSET
     extensions: list[Extension] | UnsetType = UNSET
+    addresses: Annotated[list[Url], Meta(max_length=64)] | UnsetType = UNSET
     tenant_id: str | None = None
 
 
@@ -71,6 +75,17 @@ class EditorView(msgspec.Struct, frozen=True, kw_only=True):
     fetched_at: str | None
     file_types: list[str]
     proof_keys: int
+    last_error: str | None
+    addresses: list["AddressView"]
+    """Each address of a pool, the first included."""
+
+
+class AddressView(msgspec.Struct, frozen=True, kw_only=True):
+    """One address of an editor and how it answered last."""
+
+    url: str
+    is_available: bool
+    fetched_at: str | None
     last_error: str | None
 
 

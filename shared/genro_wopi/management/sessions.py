@@ -69,6 +69,8 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     user: str | None
     user_id: str | None
     editor: str | None
+    notes: list[str]
+    """Why the editor was chosen, or why there is none."""
     state: SessionState
     opened: bool
     created_at: str

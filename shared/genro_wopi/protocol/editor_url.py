@@ -10,7 +10,9 @@ from urllib.parse import quote
 
 from genro_wopi.protocol.discovery import Action
 
-EDIT_ACTIONS: Final = ("edit", "view_comment", "mobileEdit", "view")
+EDIT_ACTIONS: Final = ("edit", "convert", "view_comment", "mobileEdit", "view")
+"""``convert`` makes a new file in a current format from a legacy one and goes on with that."""
+
 VIEW_ACTIONS: Final = ("view", "view_comment", "mobileView", "edit")
 """Collabora lists only ``edit`` for what it can edit; it shows it read-only to others."""
 

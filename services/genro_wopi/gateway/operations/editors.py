@@ -6,12 +6,13 @@ import msgspec
 from msgspec import UNSET
 
 from genro_wopi.domain.callers import Caller
-from genro_wopi.domain.editors import Editor
+from genro_wopi.domain.editors import DISCOVERY_PATH, Editor, EditorState
 from genro_wopi.domain.errors import NotFoundError
 from genro_wopi.domain.identifiers import parse_slug
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.operations.tenants import tenant_of
 from genro_wopi.management.editors import (
+    AddressView,
     EditorList,
     EditorListRequest,
     EditorPatch,
@@ -21,8 +22,6 @@ from genro_wopi.management.editors import (
 )
 from genro_wopi.management.operation import Nothing, Upserted
 from genro_wopi.protocol.times import format_us
-
-DISCOVERY_PATH = "/hosting/discovery"
 
 
 async def put_editor(office: Office, caller: Caller, request: EditorPut) -> Upserted[EditorView]:
@@ -40,6 +39,7 @@ async def put_editor(office: Office, caller: Caller, request: EditorPut) -> Upse
         proof=request.proof,
         priority=request.priority,
         extensions=tuple(e.lower() for e in request.extensions),
+        addresses=tuple(a.rstrip("/") for a in request.addresses),
         revision=known.revision + 1 if known else 1,
         created_us=known.created_us if known else now_us,
         updated_us=now_us,
@@ -58,7 +58,7 @@ async def update_editor(office: Office, caller: Caller, request: EditorPatch) ->
     """Change an editor."""
     editor = await _editor_of(office, caller, request.name, request.tenant_id)
     changes: dict[str, Any] = {}
-    for name in ("kind", "url", "discovery_url", "proof", "priority", "extensions"):
+    for name in ("kind", "url", "discovery_url", "proof", "priority"):
         value = getattr(request, name)
         if value is not UNSET:
             changes[name] = value
@@ -66,8 +66,10 @@ async def update_editor(office: Office, caller: Caller, request: EditorPatch) ->
         changes["discovery_url"] = None
     if "discovery_url" in changes and changes["discovery_url"] is None:
         changes["discovery_url"] = changes.get("url", editor.url).rstrip("/") + DISCOVERY_PATH
-    if "extensions" in changes:
-        changes["extensions"] = tuple(e.lower() for e in changes["extensions"])
+    if request.extensions is not UNSET:
+        changes["extensions"] = tuple(e.lower() for e in request.extensions)
+    if request.addresses is not UNSET:
+        changes["addresses"] = tuple(a.rstrip("/") for a in request.addresses)
     changed = msgspec.structs.replace(
         editor, **changes, revision=editor.revision + 1, updated_us=office.clock.now_us()
     )
@@ -84,15 +86,22 @@ async def delete_editor(office: Office, caller: Caller, request: EditorRef) -> N
 async def refresh_editor(office: Office, caller: Caller, request: EditorRef) -> EditorView:
     """Fetch an editor's discovery now."""
     editor = await _editor_of(office, caller, request.name, request.tenant_id)
-    await office.directory.fetch(editor)
+    await _fetch(office, editor)
     return await _view(office, editor)
+
+
+async def _fetch(office: Office, editor: Editor) -> None:
+    for address in editor.pool:
+        await office.directory.fetch(address)
 
 
 async def _kept(office: Office, editor: Editor) -> EditorView:
     for field in ("url", "discovery_url"):
         await office.editor_egress.check_url(getattr(editor, field), field=field)
+    for address in editor.addresses:
+        await office.editor_egress.check_url(address, field="addresses")
     await office.editors.put_editor(editor)
-    await office.directory.fetch(editor)
+    await _fetch(office, editor)
     return await _view(office, editor)
 
 
@@ -111,7 +120,8 @@ async def _editor_of(office: Office, caller: Caller, name: str, tenant_id: str |
 
 
 async def _view(office: Office, editor: Editor) -> EditorView:
-    state = await office.editors.get_state(editor.scope, editor.name)
+    states = [await office.editors.get_state(a.scope, a.state_name) for a in editor.pool]
+    state = states[0]
     actions = state.discovery.actions if state else ()
     return EditorView(
         name=editor.name,
@@ -126,5 +136,15 @@ async def _view(office: Office, editor: Editor) -> EditorView:
         fetched_at=format_us(state.fetched_us) if state and state.fetched_us else None,
         file_types=sorted({a.ext for a in actions if a.ext}),
         proof_keys=len(state.seen_keys) if state else 0,
+        last_error=state.last_error if state else None,
+        addresses=[_address(a.url, s) for a, s in zip(editor.pool, states, strict=True)],
+    )
+
+
+def _address(url: str, state: EditorState | None) -> AddressView:
+    return AddressView(
+        url=url,
+        is_available=state is not None and bool(state.discovery.actions),
+        fetched_at=format_us(state.fetched_us) if state and state.fetched_us else None,
         last_error=state.last_error if state else None,
     )

@@ -7,6 +7,7 @@ import msgspec
 
 from genro_wopi.domain.editors import Editor
 from genro_wopi.domain.errors import FieldError, InvalidFieldsError
+from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.paths import extension_of
 from genro_wopi.domain.sessions import EditorRef, Session
 from genro_wopi.domain.tenants import Tenant, WopiMode
@@ -24,41 +25,59 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def choose_editor(
-    desk: Desk, tenant: Tenant, path: str, *, named: str | None, wants_edit: bool, is_empty: bool
+    desk: Desk,
+    tenant: Tenant,
+    file: FileRecord,
+    *,
+    named: str | None,
+    wants_edit: bool,
+    is_empty: bool,
 ) -> Choice:
     """Choose by priority the first editor that opens this type of file.
 
     An editor that cannot be reached is only chosen where no other opens the file: the launch page
     tries again.
-
-    Raises:
-        InvalidFieldsError: the named editor does not exist for this tenant.
     """
-    scopes = {WopiMode.POOL: (tenant.tenant_id, ""), WopiMode.OWN: (tenant.tenant_id,)}
-    candidates = await desk.editors.candidates(scopes.get(tenant.wopi_mode, ()))
-    if named is not None:
-        candidates = [e for e in candidates if e.name == named]
-        if not candidates:
-            raise InvalidFieldsError((FieldError("editor", f"there is no editor {named!r}"),))
-    extension = extension_of(path)
+    candidates = await _candidates(desk, tenant, named)
+    path, extension = file.path, extension_of(file.path)
     notes: list[str] = []
     unreachable: Editor | None = None
     for editor in candidates:
         if editor.extensions and extension not in editor.extensions:
             notes.append(f"{editor.name}: not configured for .{extension}")
             continue
-        state = await desk.editors.state(editor)
-        if state is None:
+        answering = await desk.editors.answering(editor, file.file_id)
+        if answering is None:
             notes.append(f"{editor.name}: its discovery cannot be read")
             unreachable = unreachable or editor
             continue
+        address, state = answering
         actions = state.discovery.actions
         if _action(actions, path, wants_edit=wants_edit, is_empty=is_empty):
-            return Choice(editor=_ref(editor), notes=[*notes, f"{editor.name}: chosen"])
+            where = f" at {address.url}" if editor.addresses else ""
+            late = f"; it did not answer lately: {state.last_error}" if state.last_error else ""
+            chosen = f"{editor.name}: chosen{where}{late}"
+            return Choice(editor=_ref(editor), notes=[*notes, chosen])
         notes.append(f"{editor.name}: does not open .{extension}")
     if not candidates:
         notes.append("No editor is configured; add one with POST /api/editors.")
     return Choice(editor=_ref(unreachable) if unreachable else None, notes=notes)
+
+
+async def require_editor(desk: Desk, tenant: Tenant, named: str) -> None:
+    """Make sure that an editor exists for a tenant.
+
+    Raises:
+        InvalidFieldsError: it does not.
+    """
+    if not await _candidates(desk, tenant, named):
+        raise InvalidFieldsError((FieldError("editor", f"there is no editor {named!r}"),))
+
+
+async def _candidates(desk: Desk, tenant: Tenant, named: str | None) -> list[Editor]:
+    scopes = {WopiMode.POOL: (tenant.tenant_id, ""), WopiMode.OWN: (tenant.tenant_id,)}
+    candidates = await desk.editors.candidates(scopes.get(tenant.wopi_mode, ()))
+    return [e for e in candidates if named is None or e.name == named]
 
 
 async def editor_url(desk: Desk, session: Session, *, is_empty: bool) -> str | None:
@@ -66,9 +85,10 @@ async def editor_url(desk: Desk, session: Session, *, is_empty: bool) -> str | N
     if session.editor is None:
         return None
     editor = await desk.editors.editor(session.editor)
-    state = await desk.editors.state(editor) if editor else None
-    if editor is None or state is None:
+    answering = await desk.editors.answering(editor, session.file_id) if editor else None
+    if answering is None:
         return None
+    editor, state = answering
     actions = state.discovery.actions
     action = _action(actions, session.file_path, wants_edit=session.can_edit, is_empty=is_empty)
     if action is None:

@@ -14,7 +14,6 @@ from genro_wopi.domain.sessions import (
     LIFETIME_S_DEFAULT,
     TTL_S_DEFAULT,
     TTL_S_MAX,
-    EditorRef,
     Permission,
     Session,
     SessionOptions,
@@ -23,7 +22,12 @@ from genro_wopi.domain.storages import StorageNode
 from genro_wopi.domain.tenants import Tenant, WopiMode
 from genro_wopi.management.sessions import SessionCreate, SessionCreated
 from genro_wopi.protocol.times import format_us
-from genro_wopi.session_service.operations.choose_editor import choose_editor, editor_url
+from genro_wopi.session_service.operations.choose_editor import (
+    Choice,
+    choose_editor,
+    editor_url,
+    require_editor,
+)
 from genro_wopi.session_service.operations.desk import Desk
 from genro_wopi.session_service.operations.options import check_options
 
@@ -51,17 +55,19 @@ async def create_session(desk: Desk, caller: Caller, request: SessionCreate) -> 
     node = (await desk.storages.open(storage)).node(path)
     head = await _existing(node)
     is_empty = head.size_bytes == 0
+    if request.editor is not None:
+        await require_editor(desk, tenant, request.editor)
+    file = await desk.registry.register(tenant.tenant_id, storage.name, path)
+    await desk.registry.observe(file.file_id, head)
     choice = await choose_editor(
         desk,
         tenant,
-        path,
+        file,
         named=request.editor,
         wants_edit=Permission.EDIT in request.permissions,
         is_empty=is_empty,
     )
-    file = await desk.registry.register(tenant.tenant_id, storage.name, path)
-    await desk.registry.observe(file.file_id, head)
-    session = _session(desk, tenant, file, request, choice.editor)
+    session = _session(desk, tenant, file, request, choice)
     lifetime_s = session.options.max_lifetime_seconds or LIFETIME_S_DEFAULT
     lifetime_s = min(max(lifetime_s, session.ttl_ms // 1000), TTL_S_MAX)
     ends_us = session.created_us + lifetime_s * 1_000_000
@@ -97,7 +103,7 @@ def _session(
     tenant: Tenant,
     file: FileRecord,
     request: SessionCreate,
-    editor: EditorRef | None,
+    choice: Choice,
 ) -> Session:
     asked = {Permission.VIEW, *request.permissions}
     options = request.options or SessionOptions()
@@ -114,7 +120,8 @@ def _session(
         account=request.account,
         user=request.user or "",
         user_id=request.user_id or "",
-        editor=editor,
+        editor=choice.editor,
+        editor_notes=tuple(choice.notes),
         created_us=desk.clock.now_us(),
         ttl_ms=ttl_s * 1000,
         origin_connection_id=request.origin_connection_id,
@@ -123,23 +130,3 @@ def _session(
         options=shown,
         private_info=seal_private_info(desk.ring, tenant.tenant_id, private),
     )
-
-
-class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A launch page that is opened."""
-
-    code: str
-
-
-class Launch(msgspec.Struct, frozen=True, kw_only=True):
-    """What the launch page needs; it goes to the gateway only."""
-
-    file_name: str
-    access_token: str
-    access_token_ttl: int
-    editor_url: str | None
-    editor_name: str | None
-    ui_defaults: str | None
-    theme: str | None
-    frame_ancestors: list[str]
-    can_edit: bool

@@ -5,7 +5,7 @@ import msgspec
 from genro_wopi.domain.access_tokens import AccessClaims, TradedTokens
 from genro_wopi.domain.errors import UnauthenticatedError
 from genro_wopi.domain.identifiers import FileId, SessionId, derived_session_id
-from genro_wopi.domain.sessions import SessionState
+from genro_wopi.domain.sessions import GRACE_MS, SessionState
 from genro_wopi.session_service.operations.desk import Desk
 
 
@@ -37,7 +37,7 @@ async def trade_tokens(desk: Desk, request: TradeRequest) -> TradedTokens:
                 editor=f"{editor.scope}/{editor.name}" if editor else "",
                 can_edit=session.can_edit,
                 user=session.user or session.account,
-                expires_us=status.ends_us,
+                expires_us=status.ends_us + GRACE_MS * 1000,
                 parent=parent,
             )
         ).reveal()

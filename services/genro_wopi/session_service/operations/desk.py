@@ -2,7 +2,7 @@
 
 import msgspec
 
-from genro_wopi.domain.access_tokens import AccessClaims, TokenSigner
+from genro_wopi.domain.access_tokens import AccessClaims, TokenSigner, TokenVerifier
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.editors import EditorDirectory
@@ -11,10 +11,10 @@ from genro_wopi.domain.files import FileRegistry
 from genro_wopi.domain.identifiers import SessionId
 from genro_wopi.domain.instance import InstanceStore
 from genro_wopi.domain.secrets import Secret, SecretRing
-from genro_wopi.domain.sessions import SessionStatus, SessionStore
+from genro_wopi.domain.sessions import GRACE_MS, SessionStatus, SessionStore
 from genro_wopi.domain.storages import StorageOpener
 from genro_wopi.domain.tenants import Directory
-from genro_wopi.management.sessions import SessionView
+from genro_wopi.management.sessions import SessionRenewed, SessionView
 from genro_wopi.protocol.times import format_us
 
 
@@ -28,6 +28,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     storages: StorageOpener
     editors: EditorDirectory
     signer: TokenSigner
+    verifier: TokenVerifier
     ring: SecretRing
     clock: Clock
     public_url: str
@@ -38,7 +39,11 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.src_url}/wopi/files/{file_id}"
 
     def token(self, status: SessionStatus) -> Secret:
-        """Sign an access token that lives as long as the session can."""
+        """Sign an access token that lives as long as the session can, its grace included.
+
+        Whether an ended session may still do something is decided where its state is; a token that
+        ended with it would turn the last save away.
+        """
         session = status.session
         editor = session.editor
         return self.signer.sign(
@@ -49,7 +54,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
                 editor=f"{editor.scope}/{editor.name}" if editor else "",
                 can_edit=session.can_edit,
                 user=session.user or session.account,
-                expires_us=status.ends_us,
+                expires_us=status.ends_us + GRACE_MS * 1000,
             )
         )
 
@@ -85,9 +90,20 @@ def view(status: SessionStatus) -> SessionView:
         user=session.user or None,
         user_id=session.user_id or None,
         editor=session.editor.name if session.editor else None,
+        notes=list(session.editor_notes),
         state=status.state,
         opened=status.opened,
         created_at=format_us(session.created_us),
         expires_at=format_us(status.expires_us),
         ends_at=format_us(status.ends_us),
+    )
+
+
+def renewed_view(desk: Desk, status: SessionStatus) -> SessionRenewed:
+    """Show a session's new life with a new token."""
+    return SessionRenewed(
+        session_id=status.session.session_id,
+        access_token=desk.token(status).reveal(),
+        access_token_ttl=status.ends_us // 1000,
+        expires_at=format_us(status.expires_us),
     )

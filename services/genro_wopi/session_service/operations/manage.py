@@ -1,11 +1,10 @@
-"""Listing, renewing and ending sessions, and opening their launch page."""
+"""Listing, renewing and ending sessions."""
 
 from typing import Final
 
 from genro_wopi.domain.callers import Caller
-from genro_wopi.domain.errors import ConflictError, NotFoundError
+from genro_wopi.domain.errors import ConflictError
 from genro_wopi.domain.identifiers import SessionId
-from genro_wopi.domain.paths import base_name
 from genro_wopi.domain.sessions import LIFETIME_S_DEFAULT, SessionState, SessionStatus
 from genro_wopi.management.sessions import (
     SessionCleaned,
@@ -17,10 +16,7 @@ from genro_wopi.management.sessions import (
     SessionRenewed,
     SessionView,
 )
-from genro_wopi.protocol.times import format_us
-from genro_wopi.session_service.operations.choose_editor import editor_url
-from genro_wopi.session_service.operations.create import Launch, LaunchRequest
-from genro_wopi.session_service.operations.desk import Desk, session_of, view
+from genro_wopi.session_service.operations.desk import Desk, renewed_view, session_of, view
 
 _OVER: Final = frozenset({SessionState.CLOSED, SessionState.REVOKED})
 """Expired ones still may save for a grace, and are announced by those who look for them."""
@@ -76,12 +72,7 @@ async def renew_session(desk: Desk, caller: Caller, request: SessionRenew) -> Se
     renewed = await desk.sessions.renew(session.session_id, ttl_ms=ttl_ms, ends_us=ends_us)
     if renewed is None:
         raise ConflictError("The session has ended; create a new one.")
-    return SessionRenewed(
-        session_id=session.session_id,
-        access_token=desk.token(renewed).reveal(),
-        access_token_ttl=renewed.ends_us // 1000,
-        expires_at=format_us(renewed.expires_us),
-    )
+    return renewed_view(desk, renewed)
 
 
 async def close_session(desk: Desk, caller: Caller, request: SessionRef) -> SessionView:
@@ -117,28 +108,3 @@ async def cleanup_sessions(desk: Desk, caller: Caller, request: SessionCleanup) 
             await desk.sessions.forget(tenant_id, ended)
             cursor = str(kept)
     return SessionCleaned(removed=removed, kept=kept, dry_run=request.dry_run)
-
-
-async def open_launch(desk: Desk, request: LaunchRequest) -> Launch:
-    """Return what the launch page needs, with a fresh token.
-
-    Raises:
-        NotFoundError: the code is wrong or older than ten minutes, or the session has ended.
-    """
-    session_id = await desk.sessions.launch(request.code)
-    status = await desk.sessions.get(session_id) if session_id else None
-    if status is None or status.state is not SessionState.ACTIVE:
-        raise NotFoundError("This link has expired. Go back and open the document again.")
-    session = status.session
-    tenant = await desk.directory.tenant(session.tenant_id)
-    return Launch(
-        file_name=base_name(session.file_path),
-        access_token=desk.token(status).reveal(),
-        access_token_ttl=status.ends_us // 1000,
-        editor_url=await editor_url(desk, session, is_empty=False),
-        editor_name=session.editor.name if session.editor else None,
-        ui_defaults=session.options.ui_defaults,
-        theme=session.options.theme,
-        frame_ancestors=list(tenant.frame_ancestors),
-        can_edit=session.can_edit,
-    )

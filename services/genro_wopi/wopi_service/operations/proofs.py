@@ -1,11 +1,21 @@
 """Whether a request was signed by the editor that the session belongs to."""
 
+import asyncio
+from collections.abc import Iterator, Sequence
+
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.editors import Editor, EditorDirectory, EditorState, ProofPolicy
 from genro_wopi.domain.errors import ProofRefusedError
 from genro_wopi.domain.sessions import EditorRef
 from genro_wopi.protocol.check_file_info import EditorKind
-from genro_wopi.protocol.proof import ProofHeaders, is_fresh, message, parse_ticks, verifies
+from genro_wopi.protocol.proof import (
+    ProofHeaders,
+    ProofKeys,
+    is_fresh,
+    message,
+    parse_ticks,
+    verifies,
+)
 
 
 class ProofChecker:
@@ -34,8 +44,8 @@ class ProofChecker:
         configured = await self._configured(editor)
         if configured is None or configured.proof is ProofPolicy.OFF:
             return
-        state = await self._editors.state(configured)
-        if not _is_needed(configured, state):
+        states = await asyncio.gather(*map(self._editors.state, configured.pool))
+        if not _is_needed(configured, states):
             return
         ticks = parse_ticks(headers.ticks)
         if ticks is None or not headers.proof:
@@ -43,10 +53,10 @@ class ProofChecker:
         if not is_fresh(ticks, self._clock.now_us()):
             raise ProofRefusedError("The proof is too old, or the editor's clock is wrong.")
         signed = message(token, f"{self._src_url}{target}", ticks)
-        if state is not None and verifies(headers, signed, (s.keys for s in state.seen_keys)):
+        if verifies(headers, signed, _keys(states)):
             return
-        state = await self._editors.refetch(configured)
-        if state is not None and verifies(headers, signed, (s.keys for s in state.seen_keys)):
+        states = await asyncio.gather(*map(self._editors.refetch, configured.pool))
+        if verifies(headers, signed, _keys(states)):
             return
         raise ProofRefusedError("The proof matches no key that the editor published.")
 
@@ -57,7 +67,12 @@ class ProofChecker:
         return await self._editors.editor(EditorRef(scope, name, EditorKind.GENERIC))
 
 
-def _is_needed(editor: Editor, state: EditorState | None) -> bool:
+def _is_needed(editor: Editor, states: Sequence[EditorState | None]) -> bool:
     if editor.proof is ProofPolicy.REQUIRED:
         return True
-    return state is not None and state.had_keys
+    return any(state is not None and state.had_keys for state in states)
+
+
+def _keys(states: Sequence[EditorState | None]) -> Iterator[ProofKeys]:
+    """Return what any of an editor's addresses showed lately."""
+    return (seen.keys for state in states if state for seen in state.seen_keys)

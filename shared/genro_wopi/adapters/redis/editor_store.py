@@ -35,9 +35,14 @@ class RedisEditorStore:
 
     async def delete_editor(self, scope: str, name: str) -> bool:
         """See EditorStore."""
-        removed = await self._redis.call("HDEL", keys.editors(scope), name)
-        await self._redis.call("DEL", keys.discovery(scope, name), keys.fetched(scope, name))
-        return removed == 1
+        known = await self.get_editor(scope, name)
+        if known is None:
+            return False
+        await self._redis.call("HDEL", keys.editors(scope), name)
+        for address in known.pool:
+            state = address.state_name
+            await self._redis.call("DEL", keys.discovery(scope, state), keys.fetched(scope, state))
+        return True
 
     async def get_state(self, scope: str, name: str) -> EditorState | None:
         """See EditorStore."""

@@ -1,0 +1,122 @@
+"""The launch page: hands the token to the editor, and gives it a new one before it ends."""
+
+import html
+import json
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Request, Response, get, post
+from litestar.datastructures import State
+
+from genro_wopi.adapters.http.fetch import Answer
+from genro_wopi.domain.errors import HostError, NotFoundError
+from genro_wopi.gateway.routes.layout import in_script, message, origin_of, page, script
+from genro_wopi.gateway.routes.service import GatewayService
+from genro_wopi.protocol.check_file_info import EditorKind
+from genro_wopi.web.errors import problem_answer, status_of
+
+
+class LaunchData(msgspec.Struct, frozen=True, kw_only=True):
+    """What the session-service says about a launch."""
+
+    file_name: str
+    access_token: str
+    access_token_ttl: int
+    editor_url: str | None
+    editor_name: str | None
+    kind: EditorKind
+    ui_defaults: str | None
+    theme: str | None
+    frame_ancestors: list[str]
+    can_edit: bool
+
+
+@get("/open/{code:str}")
+async def open_document(request: Request[Any, Any, State], code: str) -> Response[str]:
+    """Show the editor: a form POSTs the token into a frame, so that it never is in an address."""
+    service: GatewayService = request.app.state["gateway"]
+    try:
+        answer = await service.sessions.launch(code)
+        if answer.status == 404:  # noqa: PLR2004 - the link has expired
+            raise NotFoundError(json.loads(answer.body)["detail"])
+        if answer.status != 200:  # noqa: PLR2004 - OK
+            return message(503, "The document cannot be opened right now.", "Try again shortly.")
+        launch = msgspec.json.decode(answer.body, type=LaunchData)
+    except HostError as error:
+        return message(status_of(error), "The document cannot be opened.", str(error))
+    if launch.editor_url is None:
+        why = "No editor that is configured here opens this type of file."
+        if launch.editor_name:
+            why = f"The editor {launch.editor_name} does not answer now. Try again in a minute."
+        return message(503, f"{launch.file_name} cannot be opened.", why)
+    return _frame(launch, launch.editor_url, service.public_url)
+
+
+@post("/open/renew", status_code=200)
+async def renew_token(request: Request[Any, Any, State]) -> Response[bytes]:
+    """Give an open page a new token for the one that it shows: `Authorization: Bearer`."""
+    service: GatewayService = request.app.state["gateway"]
+    token = request.headers.get("authorization", "").removeprefix("Bearer ")
+    try:
+        answer = await service.sessions.renew_token(token)
+    except HostError as error:
+        problem = problem_answer(error)
+        answer = Answer(problem.status, dict(problem.headers), problem.body)
+    return Response(
+        answer.body,
+        status_code=answer.status,
+        media_type=MediaType.JSON,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@get("/static/launch.js")
+async def launch_script() -> Response[bytes]:
+    """Return the launch page's script."""
+    return script("launch.js")
+
+
+def _frame(launch: LaunchData, editor_url: str, public_url: str) -> Response[str]:
+    fields = {
+        "access_token": launch.access_token,
+        "access_token_ttl": str(launch.access_token_ttl),
+        "ui_defaults": launch.ui_defaults or "",
+        "theme": launch.theme or "",
+    }
+    inputs = "".join(
+        f'<input type="hidden" name="{name}" value="{html.escape(value)}">'
+        for name, value in fields.items()
+        if value
+    )
+    origin = origin_of(editor_url)
+    own = origin_of(public_url)
+    data = {
+        "editorOrigin": origin,
+        "parentOrigins": [own, *launch.frame_ancestors],
+        "renewAt": f"{public_url}/open/renew",
+        "takesNewToken": launch.kind is EditorKind.COLLABORA,
+    }
+    title = html.escape(launch.file_name)
+    body = (
+        f'<form id="launch" action="{html.escape(editor_url)}" method="post" target="editor">'
+        f"{inputs}</form>"
+        f'<iframe name="editor" title="{title}" '
+        'allow="clipboard-read *; clipboard-write *; fullscreen"></iframe>'
+        f'<main id="notice" role="status" hidden><h1>{title} does not appear.</h1>'
+        '<p>The editor at <b id="who"></b> has not answered. It may be starting or out of order, '
+        "or this browser or its network does not let it be shown here.</p>"
+        '<p><button id="again">Try again</button></p></main>'
+        '<div id="ended" role="alert" hidden>This session has ended: save a copy of what you typed '
+        "last, then open the document again.</div>"
+        f'<script type="application/json" id="launch-data">{in_script(data)}</script>'
+        f'<script src="{html.escape(public_url)}/static/launch.js"></script>'
+    )
+    ancestors = " ".join(["'self'", *launch.frame_ancestors])
+    policy = (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src {own}; connect-src {own}; "
+        f"frame-src {origin}; form-action {origin}; frame-ancestors {ancestors}; base-uri 'none'"
+    )
+    return page(200, launch.file_name, body, {"Content-Security-Policy": policy})
+
+
+LAUNCH_ROUTES = (open_document, renew_token, launch_script)

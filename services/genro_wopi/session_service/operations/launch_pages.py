@@ -1,0 +1,100 @@
+"""What the page that shows an editor needs: its address, a token, and later a new token."""
+
+import msgspec
+
+from genro_wopi.domain.errors import NotFoundError, UnauthenticatedError
+from genro_wopi.domain.paths import base_name, parse_path
+from genro_wopi.domain.sessions import LIFETIME_S_DEFAULT, Session, SessionState
+from genro_wopi.domain.storages import StorageFaultError
+from genro_wopi.management.sessions import SessionRenewed
+from genro_wopi.protocol.check_file_info import EditorKind
+from genro_wopi.session_service.operations.choose_editor import editor_url
+from genro_wopi.session_service.operations.desk import Desk, renewed_view
+
+
+class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A launch page that is opened."""
+
+    code: str
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """What the launch page needs; it goes to the gateway only."""
+
+    file_name: str
+    access_token: str
+    access_token_ttl: int
+    editor_url: str | None
+    editor_name: str | None
+    kind: EditorKind
+    ui_defaults: str | None
+    theme: str | None
+    frame_ancestors: list[str]
+    can_edit: bool
+
+
+class TokenRenewal(msgspec.Struct, frozen=True, kw_only=True):
+    """A page that wants a new token for the one that it has."""
+
+    access_token: str
+
+
+async def open_launch(desk: Desk, request: LaunchRequest) -> Launch:
+    """Return what the launch page needs, with a fresh token.
+
+    Raises:
+        NotFoundError: the code is wrong or older than ten minutes, or the session has ended.
+    """
+    session_id = await desk.sessions.launch(request.code)
+    status = await desk.sessions.get(session_id) if session_id else None
+    if status is None or status.state is not SessionState.ACTIVE:
+        raise NotFoundError("This link has expired. Go back and open the document again.")
+    session = status.session
+    tenant = await desk.directory.tenant(session.tenant_id)
+    return Launch(
+        file_name=base_name(session.file_path),
+        access_token=desk.token(status).reveal(),
+        access_token_ttl=status.ends_us // 1000,
+        editor_url=await editor_url(desk, session, is_empty=await _is_empty(desk, session)),
+        editor_name=session.editor.name if session.editor else None,
+        kind=session.kind,
+        ui_defaults=session.options.ui_defaults,
+        theme=session.options.theme,
+        frame_ancestors=list(tenant.frame_ancestors),
+        can_edit=session.can_edit,
+    )
+
+
+async def _is_empty(desk: Desk, session: Session) -> bool:
+    """Tell whether the file still has 0 bytes, to be filled by the editor.
+
+    A storage that does not answer counts as no: filling a file that is not empty would replace it.
+    """
+    storage = await desk.directory.storage(session.tenant_id, session.storage_name)
+    try:
+        node = (await desk.storages.open(storage)).node(parse_path(session.file_path))
+        head = await node.stat()
+    except StorageFaultError:
+        return False
+    return head is not None and head.size_bytes == 0
+
+
+async def renew_token(desk: Desk, request: TokenRenewal) -> SessionRenewed:
+    """Give an active session a new life, for a page that shows the session's token.
+
+    A session whose application set ``max_lifetime_seconds`` gets none beyond that.
+
+    Raises:
+        UnauthenticatedError: the token is wrong, or its session has ended.
+    """
+    claims = desk.verifier.verify(request.access_token)
+    status = await desk.sessions.get(claims.session_id)
+    if status is None or claims.parent:
+        raise UnauthenticatedError("The session has ended.")
+    session, ends_us = status.session, status.ends_us
+    if session.options.max_lifetime_seconds is None:
+        ends_us = max(ends_us, desk.clock.now_us() + LIFETIME_S_DEFAULT * 1_000_000)
+    renewed = await desk.sessions.renew(session.session_id, ttl_ms=session.ttl_ms, ends_us=ends_us)
+    if renewed is None:
+        raise UnauthenticatedError("The session has ended.")
+    return renewed_view(desk, renewed)
