@@ -124,4 +124,38 @@ OTHERS = (
     Case("Overrides", "missing", (), "OVERRIDE", 400),
 )
 
-CASES = (*LOCKS, *SAVES, *NAMES, *OTHERS)
+HOSTILE = {
+    "a way up": "+AC4ALgAv-etc",
+    "CRLF in UTF-7": "a+AA0ACg-b.txt",
+    "NUL in UTF-7": "x+AAA-y.txt",
+    "a backslash": "a\\b.txt",
+    "300 bytes": "n" * 300 + ".txt",
+    "513 characters": "n" * 509 + ".txt",
+    "not UTF-7": "a+!!.txt",
+    "half a surrogate pair": "+2D0-.txt",
+    "the host's own folder": ".genro-wopi",
+}
+"""Names as a header carries them that never become one as they are."""
+
+UNUSUAL = {
+    "a device of Windows": "CON.txt",
+    "right to left": "+BdAF0QXS-.txt",
+    "an emoji": "+2D3cxA-.txt",
+    "a long extension": "a." + "e" * 120,
+}
+
+HOSTILE_NAMES = (
+    *(Case("Names", why, (), f"SUGGEST {name}", 200) for why, name in HOSTILE.items()),
+    *(Case("Names", why, (), f"EXACT {name}", 400, invalid=True) for why, name in HOSTILE.items()),
+    *(
+        Case("Names", why, (), f"RENAME - {name}", 400, invalid=True, stored=FULL)
+        for why, name in HOSTILE.items()
+    ),
+    *(
+        Case("Names", why, (), f"{step} {name}", 200)
+        for why, name in UNUSUAL.items()
+        for step in ("SUGGEST", "EXACT", "RENAME -")
+    ),
+)
+
+CASES = (*LOCKS, *SAVES, *NAMES, *HOSTILE_NAMES, *OTHERS)

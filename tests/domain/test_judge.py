@@ -3,7 +3,7 @@
 import msgspec
 
 from genro_wopi.domain.commit import Begun, Save, Standing, Verdict, judge
-from genro_wopi.domain.files import KnownHead
+from genro_wopi.domain.files import KnownHead, lock_digest
 from genro_wopi.domain.identifiers import FileId, SessionId, Version
 from genro_wopi.domain.locks import Lease
 from genro_wopi.domain.paths import StoragePath
@@ -98,6 +98,14 @@ def test_the_same_request_a_second_time_is_saved_already() -> None:
 def test_collabora_saves_with_any_users_token_under_its_epoch() -> None:
     save = change(SAVE, one_process_per_document=True, timestamp=format_us(OLD_US))
     assert verdict(save, change(HEAD, epoch=5, attempt=99)) is Verdict.ACCEPT
+
+
+def test_collabora_is_known_by_its_random_lock_where_its_epoch_was_lost() -> None:
+    save = change(SAVE, one_process_per_document=True, timestamp=format_us(OLD_US))
+    head = change(HEAD, lock=lock_digest("L"))
+    assert verdict(save, head) is Verdict.ACCEPT
+    assert verdict(save, change(head, lock=lock_digest("M"))) is Verdict.CHANGED
+    assert verdict(change(save, one_process_per_document=False), head) is Verdict.CHANGED
 
 
 def test_onlyoffice_proves_nothing_by_its_constant_lock() -> None:

@@ -14,7 +14,7 @@ from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.protocol.lock_id import LockId
 from genro_wopi.wopi_service.operations.host import node_of
 from genro_wopi.wopi_service.operations.reconcile import reconcile_until
-from tests.services.conftest import Wopi
+from tests.support.in_process import Wopi
 from tests.support.waiting import eventually
 from tests.support.world import PARTITIONS
 

@@ -1,6 +1,6 @@
 """How many times each operation asks Redis: once, and at most three times for a save."""
 
-from tests.services.conftest import Wopi
+from tests.support.in_process import Wopi
 
 
 async def test_round_trips_are_counted(wopi: Wopi) -> None:

@@ -24,7 +24,14 @@ import msgspec
 
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.errors import FileChangedError, HostError, UnavailableError
-from genro_wopi.domain.files import Evidence, Head, KnownHead, known_from_evidence, new_version
+from genro_wopi.domain.files import (
+    Evidence,
+    Head,
+    KnownHead,
+    known_from_evidence,
+    lock_digest,
+    new_version,
+)
 from genro_wopi.domain.identifiers import FileId, SessionId
 from genro_wopi.domain.locks import Lease, mismatch
 from genro_wopi.domain.paths import StoragePath
@@ -171,9 +178,15 @@ def judge(save: Save, sha256: str, head: KnownHead | None, begun: Begun) -> Verd
 
 
 def is_own(save: Save, head: KnownHead, lease: Lease | None) -> bool:
-    """Tell whether this editor wrote the head: its session, or Collabora's epoch still held."""
+    """Tell whether this editor wrote the head: its session, or the same Collabora process.
+
+    A process is known by the epoch that it still holds, or by its random lock where that was lost.
+    """
+    if _own(save, head):
+        return True
     same_epoch = lease is not None and 0 < lease.epoch == head.epoch
-    return _own(save, head) or (save.one_process_per_document and same_epoch)
+    same_lock = bool(head.lock) and head.lock == lock_digest(save.lock_id)
+    return save.one_process_per_document and (same_epoch or same_lock)
 
 
 def _own(save: Save, head: KnownHead) -> bool:
@@ -279,7 +292,8 @@ class Commit:
         if head is None:
             return None, None
         if registered is not None and registered.fingerprint == head.fingerprint:
-            return head, registered
+            lock = head.evidence.lock if head.evidence else ""
+            return head, msgspec.structs.replace(registered, lock=lock)
         known = known_from_evidence(head)
         if known is not None and (registered is None or known.sequence > registered.sequence):
             return head, known
@@ -340,6 +354,8 @@ class Commit:
             version=new_version(sequence, save.save_id),
             last_modified_us=max(self._clock.now_us(), floor_us),
             sha256=body.sha256,
+            lock=lock_digest(save.lock_id),
+            is_autosave=save.is_autosave and not save.is_exit_save,
         )
 
     async def _publish(self, save: Save, saved: Saved) -> None:
@@ -366,11 +382,12 @@ def _repeated(save: Save, body: Body, known: KnownHead) -> bool:
 
 def _may_adopt(save: Save, known: KnownHead) -> bool:
     """A lost lock is believed only with evidence: the exact head, and nobody else's."""
-    if _own(save, known) and 0 < known.attempt < save.attempt:
+    own = is_own(save, known, None)
+    if own and 0 < known.attempt < save.attempt:
         return True
     if save.timestamp != format_us(known.last_modified_us):
         return False
-    return _own(save, known) or known.last_modified_us < save.session_created_us
+    return own or known.last_modified_us < save.session_created_us
 
 
 def _changed(known: KnownHead, verdict: Verdict, lease: Lease | None) -> FileChangedError:

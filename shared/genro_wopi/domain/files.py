@@ -6,6 +6,7 @@ somebody else writes the file, the head has no evidence that we know, and the re
 version of its own.
 """
 
+import hashlib
 from typing import Protocol
 
 import msgspec
@@ -31,6 +32,15 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     last_modified_us: int
     sha256: str
     """Hexadecimal."""
+    lock: str = ""
+    """Digest of the lock that was shown; empty for none. See `lock_digest`."""
+    is_autosave: bool = False
+    """The editor saved by itself; such versions may be thinned out."""
+
+
+def lock_digest(lock_id: str | None) -> str:
+    """Name a lock in evidence without telling it."""
+    return hashlib.sha256(lock_id.encode()).hexdigest()[:16] if lock_id else ""
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +69,8 @@ class KnownHead(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     attempt: int
     save_id: str
+    lock: str = ""
+    """Of the evidence; empty where only the registry was asked."""
 
 
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +150,7 @@ def known_from_evidence(head: Head) -> KnownHead | None:
         epoch=evidence.epoch,
         attempt=evidence.attempt,
         save_id=evidence.save_id,
+        lock=evidence.lock,
     )
 
 

@@ -15,6 +15,14 @@ FALLBACK: Final = "Untitled"
 _FORBIDDEN: Final = frozenset('\\/:*?"<>|')
 """What Windows, macOS or a URL would not carry; replaced in a name that this host chooses."""
 
+_DEVICES: Final = frozenset(
+    {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
+)
+"""Names that Windows takes for a device, whatever their extension."""
+
+_EXTENSION_BYTES_MAX: Final = 64
+"""What is longer is no extension, but a name with a dot in it."""
+
 
 def decode_name(value: str) -> str | None:
     """Read a name from a header; None where it is not UTF-7 or longer than 512 characters."""
@@ -46,8 +54,12 @@ def repaired(name: str) -> str:
     kept = "".join("_" if c in _FORBIDDEN or unicodedata.category(c) == "Cc" else c for c in name)
     kept = kept.strip()
     stem, extension = split_name(kept)
+    if len(extension.encode()) > _EXTENSION_BYTES_MAX:
+        stem, extension = kept, ""
     if not stem.strip(". "):
         stem, extension = FALLBACK, extension if stem else ""
+    if stem.upper() in _DEVICES:
+        stem += "_"
     return _fitting(stem, extension)
 
 

@@ -394,6 +394,8 @@ def _metadata(evidence: Evidence) -> dict[str, str]:
         f"{_META}version": evidence.version,
         f"{_META}last-modified": str(evidence.last_modified_us),
         f"{_META}sha256": evidence.sha256,
+        f"{_META}lock": evidence.lock,
+        f"{_META}autosave": str(int(evidence.is_autosave)),
     }
 
 
@@ -409,6 +411,8 @@ def _evidence(metadata: dict[str, str]) -> Evidence | None:
             version=Version(metadata[f"{_META}version"]),
             last_modified_us=int(metadata[f"{_META}last-modified"]),
             sha256=metadata[f"{_META}sha256"],
+            lock=metadata.get(f"{_META}lock", ""),
+            is_autosave=metadata.get(f"{_META}autosave") == "1",
         )
     except (KeyError, ValueError):
         return None

@@ -1,0 +1,1 @@
+"""Editors as their vendors built them, against the real service, with faults."""

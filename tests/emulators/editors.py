@@ -1,0 +1,224 @@
+"""Collabora and OnlyOffice, as far as their saving matters.
+
+A document is the set of updates that were typed into it, so that a lost one can be named. Neither
+class decides whether the host was right: they do what the real editor would do with its answer, and
+note what they were told.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import httpx
+
+TICKS_AT_1970 = 621_355_968_000_000_000
+TOKEN_LOST = frozenset({401, 403, 404})
+RETRIES = 4
+
+Send = Callable[..., Awaitable[httpx.Response | None]]
+"""``send(method, suffix, token, headers, body)``; None where the answer was lost."""
+
+
+@dataclass
+class Told:
+    """What the host told the editors of one file."""
+
+    stored: list[bytes] = field(default_factory=list[bytes])
+    """Bodies that were answered 200."""
+    refused: list[bytes] = field(default_factory=list[bytes])
+    """Bodies that were received whole and answered 409."""
+    conflicts: int = 0
+    wrong: list[str] = field(default_factory=list[str])
+    """Answers that no fault may look like."""
+    requests: list[tuple[str, dict[str, str], bytes]] = field(
+        default_factory=list[tuple[str, dict[str, str], bytes]]
+    )
+    """Every PutFile, to be sent again late."""
+
+
+def ticks() -> str:
+    return str(time.time_ns() // 100 + TICKS_AT_1970)
+
+
+@dataclass
+class Document:
+    """What both editors have in common."""
+
+    send: Send
+    told: Told
+    lock: str = ""
+    updates: set[str] = field(default_factory=set[str])
+    stamp: str = ""
+    users: list[str] = field(default_factory=list[str])
+    """Tokens of those who edit."""
+    is_modified: bool = False
+    is_open: bool = False
+    in_conflict: bool = False
+
+    def type(self) -> None:
+        self.updates.add(uuid.uuid4().hex[:12])
+        self.is_modified = True
+
+    def body(self) -> bytes:
+        return json.dumps(sorted(self.updates)).encode()
+
+    async def call(
+        self,
+        method: str,
+        suffix: str,
+        token: str,
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+    ) -> httpx.Response | None:
+        sent = {"X-WOPI-TimeStamp": ticks(), **(headers or {})}
+        answer = await self.send(method, suffix, token, sent, body)
+        if answer is not None and answer.status_code in TOKEN_LOST | {413}:
+            what = sent.get("X-WOPI-Override", method)
+            self.told.wrong.append(f"{answer.status_code} to {what}: {answer.text[:200]}")
+        return answer
+
+    async def put(self, token: str, headers: dict[str, str]) -> httpx.Response | None:
+        body = self.body()
+        headers = {"X-WOPI-Override": "PUT", "X-WOPI-TimeStamp": ticks(), **headers}
+        self.told.requests.append((token, headers, body))
+        answer = await self.call("POST", "/contents", token, headers, body)
+        if answer is None:
+            return None
+        if answer.status_code == 200:
+            self.told.stored.append(body)
+            self.stamp = str(answer.json()["LastModifiedTime"])
+            self.is_modified = False
+        elif answer.status_code == 409:
+            self.told.refused.append(body)
+        return answer
+
+    async def change_lock(self, override: str, token: str) -> bool:
+        headers = {"X-WOPI-Override": override, "X-WOPI-Lock": self.lock}
+        answer = await self.call("POST", "", token, headers)
+        return answer is not None and answer.status_code == 200
+
+    async def read(self, token: str) -> bool:
+        content = await self.call("GET", "/contents", token)
+        if content is None or content.status_code != 200:
+            return False
+        self.updates = set(json.loads(content.content or b"[]"))
+        return True
+
+    async def stamp_now(self, token: str) -> str | None:
+        info = await self.call("GET", "", token)
+        known = info is not None and info.status_code == 200
+        return str(info.json()["LastModifiedTime"]) if info is not None and known else None
+
+
+@dataclass
+class Collabora(Document):
+    """One Collabora process: all its users share the lock and save with any of their tokens."""
+
+    version: str = "25.04"
+
+    async def join(self, token: str) -> bool:
+        """Let a user in; the first one loads and locks. False: read-only, or not opened."""
+        stamp = await self.stamp_now(token)
+        if stamp is None:
+            return False
+        if self.is_open:
+            self.users.append(token)
+            return True
+        self.lock = f"cool-lock{uuid.uuid4().hex[:8]}"
+        steps = [self.read(token), self.change_lock("LOCK", token)]
+        if self.version == "24.04":
+            steps.reverse()
+        done = [await step for step in steps]
+        self.stamp, self.is_modified, self.in_conflict = stamp, False, False
+        self.is_open = all(done)
+        self.users = [token] if self.is_open else []
+        return self.is_open
+
+    async def save(self, user: int, *, is_exit: bool = False) -> None:
+        """Save with one user's token; retry as this version does until the host decides."""
+        token = self.users[user % len(self.users)]
+        with_stamp = True
+        for _ in range(RETRIES):
+            answer = await self.put(token, self._headers(with_stamp=with_stamp, is_exit=is_exit))
+            if answer is not None and answer.status_code in {200, 409}:
+                self.in_conflict = answer.status_code == 409
+                self.told.conflicts += self.in_conflict
+                return
+            if self.version == "24.04":
+                with_stamp = False
+            elif self.version == "25.04":
+                self.stamp = await self.stamp_now(token) or self.stamp
+
+    async def overwrite(self, user: int) -> None:
+        """Answer the conflict dialog: mine counts."""
+        token = self.users[user % len(self.users)]
+        answer = await self.put(token, self._headers(with_stamp=False, is_exit=False))
+        self.in_conflict = answer is None or answer.status_code != 200
+
+    async def close(self, user: int) -> None:
+        """Close the document; after a failed save 24.04 and 25.04 unlock first."""
+        token = self.users[user % len(self.users)]
+        if self.is_modified and not self.in_conflict:
+            await self.save(user, is_exit=True)
+        await self.change_lock("UNLOCK", token)
+        if self.is_modified and not self.in_conflict:
+            await self.put(token, self._headers(with_stamp=False, is_exit=True))
+        self.is_open, self.users = False, []
+
+    async def refresh(self, user: int) -> bool:
+        """Lock again, as every fifteen minutes."""
+        return await self.change_lock("LOCK", self.users[user % len(self.users)])
+
+    def _headers(self, *, with_stamp: bool, is_exit: bool) -> dict[str, str]:
+        headers = {
+            "X-WOPI-Lock": self.lock,
+            "X-COOL-WOPI-IsModifiedByUser": "true",
+            "X-COOL-WOPI-IsAutosave": "false",
+            "X-COOL-WOPI-IsExitSave": "true" if is_exit else "false",
+        }
+        if with_stamp:
+            headers["X-COOL-WOPI-Timestamp"] = self.stamp
+        return headers
+
+
+@dataclass
+class OnlyOffice(Document):
+    """One OnlyOffice server: one constant lock, readers lock too, no retries."""
+
+    opened_stamp: str = ""
+
+    async def join(self, token: str, *, can_edit: bool = True) -> bool:
+        """Let a user in; the first one loads the document."""
+        stamp = await self.stamp_now(token)
+        if stamp is None or not await self.change_lock("LOCK", token):
+            return False
+        if not can_edit:
+            return True
+        if not self.is_open:
+            self.is_open = await self.read(token)
+            self.opened_stamp, self.is_modified, self.in_conflict = stamp, False, False
+        if self.is_open:
+            self.users.append(token)
+        return self.is_open
+
+    async def save(self, *, is_exit: bool = False) -> None:
+        """Save once, with the stamp that its user was given when the document was opened."""
+        headers = {
+            "X-WOPI-Lock": self.lock,
+            "X-LOOL-WOPI-IsModifiedByUser": "true",
+            "X-LOOL-WOPI-IsAutosave": "false",
+            "X-LOOL-WOPI-IsExitSave": "true" if is_exit else "false",
+            "X-LOOL-WOPI-Timestamp": self.opened_stamp,
+        }
+        answer = await self.put(self.users[0], headers)
+        self.in_conflict = answer is not None and answer.status_code == 409
+        self.told.conflicts += self.in_conflict
+
+    async def close(self) -> None:
+        """Save what is not saved yet, and unlock."""
+        if self.is_modified:
+            await self.save(is_exit=True)
+        await self.change_lock("UNLOCK", self.users[0])
+        self.is_open, self.users = False, []
