@@ -63,6 +63,34 @@ def test_a_file_and_an_empty_folder_are_deleted(tenant: Tenant) -> None:
     assert tenant.http.delete(FILES, params={"path": folder}).status_code == 404
 
 
+def test_a_deleted_file_is_taken_back_with_its_id_and_versions(tenant: Tenant) -> None:
+    tenant.upload("a.txt", b"one")
+    tenant.upload("a.txt", b"two")
+    path = f"{tenant.folder}a.txt"
+    file_id = tenant.open().session["file_id"]
+    assert tenant.http.delete(FILES, params={"path": path}).status_code == 204
+    tenant.upload("a.txt", b"another file")
+    listed = tenant.http.get(f"{FILES}/deleted").json()["items"]
+    (deleted,) = [d for d in listed if d["file_id"] == file_id]
+    assert deleted["path"] == path
+    back = tenant.http.post(f"{FILES}/undelete", json={"file_id": file_id})
+    assert back.json() == {"path": f"{tenant.folder}a (1).txt", "file_id": file_id}
+    assert tenant.download("a (1).txt") == b"two"
+    assert tenant.open("a (1).txt").session["file_id"] == file_id
+    query = {"path": f"{tenant.folder}a (1).txt"}
+    assert len(tenant.http.get(f"{FILES}/versions", params=query).json()["items"]) == 2
+    assert tenant.http.post(f"{FILES}/undelete", json={"file_id": file_id}).status_code == 404
+
+
+def test_a_storage_says_how_long_versions_are_kept(tenant: Tenant) -> None:
+    url = f"/api/storages/{tenant.storage}"
+    policy = {"coalesce_seconds": 60, "keep_count": 10, "keep_days": 30}
+    assert tenant.http.patch(url, json={"versions": policy}).json()["versions"] == policy
+    assert tenant.http.patch(url, json={"versions": {"keep_count": 0}}).status_code == 422
+    everything = {"coalesce_seconds": 0, "keep_count": None, "keep_days": None}
+    assert tenant.http.patch(url, json={"versions": {}}).json()["versions"] == everything
+
+
 def test_a_refused_save_is_listed_read_and_taken_back(tenant: Tenant) -> None:
     tenant.upload("a.txt", b"hello")
     editor = tenant.open()

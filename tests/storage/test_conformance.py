@@ -308,3 +308,55 @@ async def test_versions_move_with_their_file(storage: StorageBackend) -> None:
     assert kept.version == "1.v"
     assert await read_version(node_of(storage, "dir/b.txt"), kept.key) == b"one"
     assert await node.versions(limit=10) == []
+
+
+async def test_a_version_is_discarded_for_good_and_the_others_stay(
+    storage: StorageBackend,
+) -> None:
+    node = node_of(storage)
+    head = None
+    for number, content in enumerate((b"one", b"two", b"three", b"four"), 1):
+        if head is not None:
+            await node.keep(head)
+        head = await write(node, content, head, number)
+    middle = await node.find_version("2.v")
+    assert middle is not None
+    await node.discard_version(middle.key)
+    await node.discard_version(middle.key)
+    await node.tidy()
+    assert {k.version for k in await node.versions(limit=10)} == {"1.v", "3.v"}
+    oldest = await node.find_version("1.v")
+    assert oldest is not None
+    await node.discard_version(oldest.key)
+    assert {k.version for k in await node.versions(limit=10)} == {"3.v"}
+    now = await node.stat()
+    assert now is not None
+    assert now.evidence is not None
+    assert now.evidence.version == "4.v"
+    await write(node_of(storage), b"five", now, 5)
+    assert await read(node) == b"five"
+
+
+async def test_a_recovery_copy_is_discarded(storage: StorageBackend) -> None:
+    node = node_of(storage)
+    await node.rescue(MemoryBody(b"refused"), "r1")
+    await node.discard_rescued("r1")
+    await node.discard_rescued("r1")
+    with pytest.raises(NotFoundError):
+        async with node.open_rescued("r1") as chunks:
+            await anext(aiter(chunks))
+
+
+async def test_a_purged_file_is_gone_with_all_that_was_kept(storage: StorageBackend) -> None:
+    node = node_of(storage)
+    first = await write(node, b"one", None)
+    await node.keep(first)
+    await write(node, b"two", first, 2)
+    await write(node_of(storage, "dir/b.txt"), b"beside", None)
+    await storage.purge(at("dir/a.txt"))
+    await storage.purge(at("dir/a.txt"))
+    assert await node.stat() is None
+    assert await node.versions(limit=10) == []
+    assert await read(node_of(storage, "dir/b.txt")) == b"beside"
+    await write(node_of(storage), b"new", None)
+    assert await node.versions(limit=10) == []

@@ -8,10 +8,16 @@ from genro_wopi.adapters.directory import CachedDirectory
 from genro_wopi.adapters.http.egress import EgressPolicy
 from genro_wopi.adapters.redis.client import connect
 from genro_wopi.adapters.redis.event_queue import RedisEventQueue
+from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
+from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
+from genro_wopi.adapters.redis.upkeep_queue import RedisUpkeepQueue
 from genro_wopi.adapters.secrets import AesGcmRing
+from genro_wopi.adapters.storage.opener import CachingStorageOpener
+from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.adapters.webhooks import WebhookReceiver
 from genro_wopi.callback_worker.operations.deliver import WAIT_MS, Deliverer
+from genro_wopi.callback_worker.operations.upkeep import Caretaker, keep_up
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.events import Delivery, DeliveryOutcome
 from genro_wopi.runtime import metrics
@@ -38,18 +44,46 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             EgressPolicy(settings.callback_allow, setting="WOPI_CALLBACK_ALLOW"),
         )
         stack.push_async_callback(receiver.aclose)
+        storages = CachingStorageOpener(
+            StorageSurroundings(
+                local_roots=settings.local_roots,
+                ring=AesGcmRing(settings.encryption_keys),
+                egress=EgressPolicy(settings.storage_allow, setting="WOPI_STORAGE_ALLOW"),
+            )
+        )
+        stack.push_async_callback(storages.aclose)
+        caretaker = Caretaker(
+            queue=RedisUpkeepQueue(redis, settings.event_partitions),
+            registry=RedisFileRegistry(redis, settings.event_partitions),
+            directory=CachedDirectory(RedisTenantStore(redis)),
+            tenants=RedisTenantStore(redis),
+            storages=storages,
+            rescues=RedisRescueStore(redis),
+            clock=SystemClock(),
+            recovery_days=settings.recovery_days,
+            deleted_days=settings.deleted_days,
+            report=report_upkeep,
+        )
         queue = RedisEventQueue(redis, blocking, settings.event_partitions)
         deliverer = Deliverer(
             queue, receiver, SystemClock(), settings.callback_retry_seconds, report
         )
         get_logger().info("service_ready")
+        caring = asyncio.ensure_future(keep_up(caretaker, stopping))
         working = asyncio.ensure_future(deliverer.run(stopping))
         stopped = asyncio.ensure_future(stopping.wait())
-        await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((working, caring, stopped), return_when=asyncio.FIRST_COMPLETED)
         async with asyncio.timeout(settings.drain_seconds + WAIT_MS / 1000 + 1):
-            await working
+            await asyncio.gather(working, caring)
         stopped.cancel()
         get_logger().info("service_stopped")
+
+
+def report_upkeep(what: str, count: int) -> None:
+    """Count and log what was removed because its time was over."""
+    if count:
+        metrics.UPKEEP_REMOVED.labels(what).inc(count)
+        get_logger().info("upkeep_removed", what=what, count=count)
 
 
 def report(delivery: Delivery, outcome: DeliveryOutcome) -> None:

@@ -89,6 +89,7 @@ def build_service(
     partitions = settings.event_partitions
     registry = RedisFileRegistry(redis, partitions)
     spool = Spool(settings.spool_dir, disk_bytes_max=settings.spool_bytes_max)
+    spool.remove_leftovers()
     mover = Mover(
         registry=registry,
         ledger=RedisMoveLedger(redis, partitions),

@@ -105,6 +105,7 @@ def build_service(
     )
     Path(settings.spool_dir).mkdir(parents=True, exist_ok=True)
     spool = Spool(settings.spool_dir, disk_bytes_max=settings.spool_bytes_max)
+    spool.remove_leftovers()
     return WopiService(
         host=host, spool=spool, file_bytes_max=settings.file_bytes_max, readiness=readiness
     )

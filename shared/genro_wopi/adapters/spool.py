@@ -5,9 +5,12 @@ The spool is bounded: when the disk space given to it is used up, further bodies
 """
 
 import asyncio
+import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +28,10 @@ MEMORY_BYTES_MAX: Final = 256 * 1024
 
 BATCH_BYTES: Final = 2 * 1024 * 1024
 """Written and hashed at once, in a thread, so that the event loop never waits for the disk."""
+
+PREFIX: Final = "save-"
+LEFTOVER_AGE_S: Final = 60.0
+"""A file is locked right after it was made; a minute later it surely is."""
 
 BATCHES_BYTES_MAX: Final = 64 * 1024 * 1024
 """What all bodies that are being received may hold in memory; each gets an equal share of it."""
@@ -114,9 +121,25 @@ class Spool:
         self._disk_bytes -= size_bytes
 
     def new_file(self) -> tuple[int, Path]:
-        """Create an empty file in the spool."""
-        descriptor, name = tempfile.mkstemp(prefix="save-", dir=self._folder)
+        """Create an empty file in the spool; it is locked as long as its process lives."""
+        descriptor, name = tempfile.mkstemp(prefix=PREFIX, dir=self._folder)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return descriptor, Path(name)
+
+    def remove_leftovers(self) -> int:
+        """Remove what processes left that were killed while they received; return how many.
+
+        The folder may be shared: what a living process holds is locked, and stays.
+        """
+        removed = 0
+        for path in self._folder.glob(f"{PREFIX}*"):
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                if time.time() - os.fstat(file.fileno()).st_mtime < LEFTOVER_AGE_S:
+                    continue
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+                removed += 1
+        return removed
 
 
 class _Reception:

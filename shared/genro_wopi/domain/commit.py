@@ -140,6 +140,8 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     forced: bool
     """The user chose to overwrite a change that the editor had not seen."""
+    is_twin: bool = False
+    """The bytes are those of the head before."""
     is_news: bool
     """False for identical bytes that the user had not modified: nothing is announced."""
 
@@ -231,6 +233,8 @@ class Commit:
             if written is not None:
                 is_news = _is_news(save, body, known)
                 saved = _saved(written, begun, forced=verdict is Verdict.FORCED, is_news=is_news)
+                is_twin = known is not None and known.sha256 == body.sha256
+                saved = msgspec.structs.replace(saved, is_twin=is_twin)
                 await self._publish(save, saved)
                 return saved
             head, known = await self._head(save.file_id, begun.known, deadline_s)

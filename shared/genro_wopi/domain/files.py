@@ -55,6 +55,31 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """None where another program wrote the bytes."""
 
 
+class KeptVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that were replaced and kept."""
+
+    key: str
+    """How the back end finds them again."""
+    size_bytes: int
+    modified_us: int
+    """When the storage says that they were written; only a hint."""
+    evidence: Evidence | None
+    """None where another program wrote them."""
+
+    @property
+    def version(self) -> str:
+        """The version that editors and applications know them by."""
+        return self.evidence.version if self.evidence else foreign_version(self.key)
+
+
+def foreign_version(key: str) -> str:
+    """Name bytes that another program wrote, by how the back end finds them."""
+    return key if key.startswith(FOREIGN_PREFIX) else f"{FOREIGN_PREFIX}{key}"
+
+
+FOREIGN_PREFIX = "kept-"
+
+
 class KnownHead(msgspec.Struct, frozen=True, kw_only=True):
     """The head as registered: the one source of Version and LastModifiedTime."""
 
@@ -105,6 +130,10 @@ class FileRegistry(Protocol):
         self, tenant_id: TenantId, storage_name: str, path: StoragePath
     ) -> FileRecord:
         """Return the record of a file, drawing its id at the first call. MUST be atomic."""
+        ...
+
+    async def forget(self, record: FileRecord) -> None:
+        """Remove the record of a file that is gone for good, and its place. Safe to repeat."""
         ...
 
     async def find(

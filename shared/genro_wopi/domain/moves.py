@@ -21,7 +21,7 @@ from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.errors import AlreadyExistsError, NotFoundError, UnavailableError
 from genro_wopi.domain.files import FileRecord, FileRegistry
 from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
-from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath, base_name
+from genro_wopi.domain.paths import PATH_SIZE_BYTES_MAX, RESERVED_SEGMENT, StoragePath, base_name
 from genro_wopi.domain.storages import StorageBackend, StorageOpener
 from genro_wopi.domain.tenants import Directory
 from genro_wopi.protocol.lock_id import LockId
@@ -141,8 +141,7 @@ class Mover(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             LockMismatchError, NotFoundError, UnavailableError: as `move`.
         """
-        moment = self.clock.now_us()
-        target = StoragePath(f"{DELETED}/{moment}-{record.file_id}/{base_name(record.path)}")
+        target = deleted_path(record, self.clock.now_us())
         await self.move(
             record, target, lock_id=lock_id, session_id=session_id, deadline_s=deadline_s
         )
@@ -249,4 +248,24 @@ class Mover(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DELETED: Final = f"{RESERVED_SEGMENT}/deleted"
-"""Where deleted files lie until their time is over."""
+"""Where deleted files lie until their time is over: when, which, and where it lay."""
+
+
+def deleted_path(record: FileRecord, moment_us: int) -> StoragePath:
+    """Name the place of a deleted file; where it lay is part of it, as far as there is room."""
+    place = f"{DELETED}/{moment_us}-{record.file_id}"
+    whole = f"{place}/{record.path}"
+    if len(whole.encode()) > PATH_SIZE_BYTES_MAX:
+        whole = f"{place}/{base_name(record.path)}"
+    return StoragePath(whole)
+
+
+def deleted_at_us(path: StoragePath) -> int:
+    """Return when a deleted file was deleted."""
+    moment = path.removeprefix(f"{DELETED}/").partition("-")[0]
+    return int(moment) if moment.isdigit() else 0
+
+
+def original_path(path: StoragePath) -> StoragePath:
+    """Return where a deleted file lay."""
+    return StoragePath(path.removeprefix(f"{DELETED}/").partition("/")[2])

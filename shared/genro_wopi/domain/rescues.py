@@ -1,14 +1,11 @@
 """Recovery copies: saves that were received whole and refused. They are kept, never thrown away."""
 
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 
 from genro_wopi.domain.identifiers import FileId, TenantId
 from genro_wopi.domain.paths import StoragePath
-
-RESCUE_TTL_S: Final = 30 * 86_400
-"""A recovery copy is kept for 30 days."""
 
 
 class Rescue(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +30,14 @@ class RescueStore(Protocol):
 
     async def put(self, rescue: Rescue) -> None:
         """Note a copy."""
+        ...
+
+    async def forget(self, rescue: Rescue) -> None:
+        """Remove the note of a copy whose bytes are gone."""
+        ...
+
+    async def older(self, tenant_id: TenantId, *, before_us: int, limit: int) -> list[Rescue]:
+        """Return a tenant's copies from before a moment, the oldest first."""
         ...
 
     async def get(self, tenant_id: TenantId, rescue_id: str) -> Rescue | None:

@@ -13,10 +13,11 @@ from typing import Protocol
 import msgspec
 
 from genro_wopi.domain.errors import HostError
-from genro_wopi.domain.files import Evidence, Head
+from genro_wopi.domain.files import Evidence, Head, KeptVersion
 from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.secrets import Sealed
+from genro_wopi.domain.version_policy import VersionPolicy
 
 
 class StorageProtocol(StrEnum):
@@ -41,6 +42,7 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     created_us: int
     updated_us: int
     probe: "ProbeReport | None" = None
+    versions: VersionPolicy = VersionPolicy()
 
 
 class ProbeReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,31 +119,6 @@ class OpenFile(msgspec.Struct, frozen=True):
     chunks: AsyncIterator[bytes]
 
 
-class KeptVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes that were replaced and kept."""
-
-    key: str
-    """How the back end finds them again."""
-    size_bytes: int
-    modified_us: int
-    """When the storage says that they were written; only a hint."""
-    evidence: Evidence | None
-    """None where another program wrote them."""
-
-    @property
-    def version(self) -> str:
-        """The version that editors and applications know them by."""
-        return self.evidence.version if self.evidence else foreign_version(self.key)
-
-
-def foreign_version(key: str) -> str:
-    """Name bytes that another program wrote, by how the back end finds them."""
-    return key if key.startswith(FOREIGN_PREFIX) else f"{FOREIGN_PREFIX}{key}"
-
-
-FOREIGN_PREFIX = "kept-"
-
-
 class StorageNode(Protocol):
     """One file in a storage.
 
@@ -210,12 +187,24 @@ class StorageNode(Protocol):
         """
         ...
 
+    async def discard_version(self, key: str) -> None:
+        """Remove kept bytes for good. Safe to repeat."""
+        ...
+
+    async def tidy(self) -> None:
+        """Remove what writers that died long ago have left. It MUST be provably nobody's."""
+        ...
+
     async def rescue(self, body: Body, rescue_id: str) -> None:
         """Keep a refused body as a recovery copy outside the tree of files."""
         ...
 
     def open_rescued(self, rescue_id: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Read a recovery copy."""
+        ...
+
+    async def discard_rescued(self, rescue_id: str) -> None:
+        """Remove a recovery copy for good. Safe to repeat."""
         ...
 
 
@@ -271,6 +260,10 @@ class StorageBackend(Protocol):
             NotFoundError: there is no file at `source`.
             AlreadyExistsError: `target` is taken.
         """
+        ...
+
+    async def purge(self, path: StoragePath) -> None:
+        """Remove a file with all that was kept of it, for good. Safe to repeat."""
         ...
 
     async def probe(self) -> ProbeReport:

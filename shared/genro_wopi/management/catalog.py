@@ -41,6 +41,8 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     files.FILES_UPLOAD,
     files.FILES_DOWNLOAD,
     files.FILES_DELETE,
+    files.FILES_DELETED,
+    files.FILES_UNDELETE,
     files.FILES_VERSIONS,
     files.FILES_RESTORE,
     files.FOLDERS_CREATE,

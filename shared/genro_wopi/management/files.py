@@ -73,6 +73,47 @@ class FileDownload(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: str | None = None
 
 
+class DeletedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose deleted files."""
+
+    name: str
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
+    tenant_id: str | None = None
+
+
+class DeletedView(msgspec.Struct, frozen=True, kw_only=True):
+    """A deleted file that can be taken back."""
+
+    file_id: str
+    path: str
+    """Where it lay."""
+    deleted_at: str
+
+
+class DeletedList(msgspec.Struct, frozen=True, kw_only=True):
+    """Deleted files, the oldest first."""
+
+    items: list[DeletedView]
+    next_cursor: str | None = None
+
+
+class Undelete(msgspec.Struct, frozen=True, kw_only=True):
+    """Which deleted file is taken back, and where to."""
+
+    name: str
+    file_id: str
+    path: str | None = None
+    """Where it lay where left out; a name that is taken gets a number."""
+    tenant_id: str | None = None
+
+
+class Undeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a file lies that was taken back."""
+
+    path: str
+    file_id: str
+
+
 class VersionsRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Whose versions."""
 
@@ -195,4 +236,21 @@ FOLDERS_CREATE: Final = Operation(
     request=FolderCreate,
     response=FolderCreated,
     status=201,
+)
+
+FILES_DELETED: Final = Operation(
+    name="files.deleted",
+    method="GET",
+    path="/api/storages/{name}/files/deleted",
+    summary="List deleted files that can be taken back.",
+    request=DeletedRequest,
+    response=DeletedList,
+)
+FILES_UNDELETE: Final = Operation(
+    name="files.undelete",
+    method="POST",
+    path="/api/storages/{name}/files/undelete",
+    summary="Take a deleted file back, with its id and its versions.",
+    request=Undelete,
+    response=Undeleted,
 )

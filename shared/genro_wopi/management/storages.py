@@ -1,14 +1,29 @@
 """Storages: where a tenant's files lie."""
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from genro_wopi.domain.storages import StorageProtocol
 from genro_wopi.management.operation import Nothing, Operation
 
+CoalesceSeconds = Annotated[int, Meta(ge=0, le=86_400)]
+KeepCount = Annotated[int, Meta(ge=1, le=1_000_000)]
+KeepDays = Annotated[int, Meta(ge=1, le=36_500)]
+
 Config = dict[str, str | bool | None]
+
+
+class VersionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long a storage keeps what was replaced."""
+
+    coalesce_seconds: CoalesceSeconds = 0
+    """Autosaves of one editor within this window become one version; 0: each is one."""
+    keep_count: KeepCount | None = None
+    """The newest so many; null: all."""
+    keep_days: KeepDays | None = None
+    """Those that were replaced in the last so many days; null: all."""
 
 
 class StoragePut(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +34,8 @@ class StoragePut(msgspec.Struct, frozen=True, kw_only=True):
     config: Config
     """local: base_path. s3: bucket, prefix, endpoint_url, region, access_key_id, secret_access_key,
     path_style."""
+    versions: VersionSettings = VersionSettings()
+    """How long what saves replace is kept; without settings for ever."""
     tenant_id: str | None = None
 
 
@@ -27,6 +44,7 @@ class StoragePatch(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     config: Config | UnsetType = UNSET
+    versions: VersionSettings | UnsetType = UNSET
     tenant_id: str | None = None
 
 
@@ -60,6 +78,7 @@ class StorageView(msgspec.Struct, frozen=True, kw_only=True):
     protocol: StorageProtocol
     config: dict[str, str | bool]
     probe: ProbeView | None
+    versions: VersionSettings
     created_at: str
     updated_at: str
 

@@ -40,6 +40,9 @@ API_SECONDS: Final = Histogram(
 FORWARDED: Final = Counter(
     "wopi_gateway_forwarded_total", "Requests forwarded by the gateway, by outcome.", ("outcome",)
 )
+UPKEEP_REMOVED: Final = Counter(
+    "wopi_upkeep_removed_total", "What was removed because its time was over.", ("what",)
+)
 EVENTS: Final = Counter(
     "wopi_events_total", "Deliveries of events by outcome.", ("event", "outcome")
 )

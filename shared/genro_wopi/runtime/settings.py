@@ -82,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     file_bytes_max: int
     event_partitions: int
     lock_ttl_seconds: int
+    recovery_days: int
+    deleted_days: int
     drain_seconds: int
     callback_retry_seconds: tuple[int, ...]
     log_format: str
@@ -311,7 +313,7 @@ SETTINGS: Final = (
         help="Folders in which storages of protocol local may lie; none where empty.",
         example="/srv/documents",
         default="",
-        services=_HTTP,
+        services=_HTTP | _C,
     ),
     Setting(
         name="callback_allow",
@@ -329,7 +331,7 @@ SETTINGS: Final = (
         help="Non-public addresses at which storages may lie, written as in WOPI_CALLBACK_ALLOW.",
         example="minio.internal",
         default="",
-        services=_HTTP,
+        services=_HTTP | _C,
     ),
     Setting(
         name="editor_allow",
@@ -383,6 +385,24 @@ SETTINGS: Final = (
         example="1800",
         default="1800",
         services=_W,
+    ),
+    Setting(
+        name="recovery_days",
+        parse=_number(1, 36_500),
+        kind="days",
+        help="How long saves that were refused are kept.",
+        example="30",
+        default="30",
+        services=_C,
+    ),
+    Setting(
+        name="deleted_days",
+        parse=_number(1, 36_500),
+        kind="days",
+        help="How long deleted files can be taken back.",
+        example="30",
+        default="30",
+        services=_C,
     ),
     Setting(
         name="drain_seconds",

@@ -19,11 +19,11 @@ from genro_wopi.domain.errors import (
     RangeError,
     UnavailableError,
 )
-from genro_wopi.domain.files import FileRecord, Head
+from genro_wopi.domain.files import FileRecord, Head, KeptVersion
 from genro_wopi.domain.identifiers import SessionId, new_save_id
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.paths import extension_of, parse_folder, parse_path
-from genro_wopi.domain.storages import Body, HeadChangedError, KeptVersion, StorageNode
+from genro_wopi.domain.storages import Body, HeadChangedError, StorageNode
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.operations.storages import storage_of
 from genro_wopi.management.files import (

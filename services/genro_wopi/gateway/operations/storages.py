@@ -10,6 +10,7 @@ from genro_wopi.domain.errors import FieldError, InvalidFieldsError, NotFoundErr
 from genro_wopi.domain.identifiers import TenantId, parse_slug
 from genro_wopi.domain.secrets import Sealed, Secret
 from genro_wopi.domain.storages import ProbeReport, Storage, StorageFaultError, StorageProtocol
+from genro_wopi.domain.version_policy import VersionPolicy
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.operations.tenants import tenant_of
 from genro_wopi.management.operation import Nothing, Upserted
@@ -21,6 +22,7 @@ from genro_wopi.management.storages import (
     StoragePut,
     StorageRef,
     StorageView,
+    VersionSettings,
 )
 from genro_wopi.protocol.times import format_us
 
@@ -69,6 +71,7 @@ async def put_storage(office: Office, caller: Caller, request: StoragePut) -> Up
         revision=known.revision + 1 if known else now_us,
         created_us=known.created_us if known else now_us,
         updated_us=now_us,
+        versions=_policy(request.versions),
     )
     storage = await _proved(office, _configured(office, draft, dict(request.config)))
     return Upserted(_view(storage), created=known is None)
@@ -89,6 +92,14 @@ async def get_storage(office: Office, caller: Caller, request: StorageRef) -> St
 async def update_storage(office: Office, caller: Caller, request: StoragePatch) -> StorageView:
     """Change a storage's configuration; what is not named stays."""
     storage = await storage_of(office, caller, request.name, request.tenant_id)
+    if request.versions is not UNSET:
+        storage = msgspec.structs.replace(
+            storage,
+            versions=_policy(request.versions),
+            revision=storage.revision + 1,
+            updated_us=office.clock.now_us(),
+        )
+        await office.tenants.put_storage(storage)
     if request.config is UNSET:
         return _view(storage)
     config: dict[str, Any] = dict(storage.config)
@@ -165,6 +176,10 @@ def _context(storage: Storage, field: str) -> str:
     return f"{storage.tenant_id}/storage/{storage.name}/{field}"
 
 
+def _policy(settings: VersionSettings) -> VersionPolicy:
+    return VersionPolicy(**msgspec.structs.asdict(settings))
+
+
 def _view(storage: Storage) -> StorageView:
     return StorageView(
         name=storage.name,
@@ -172,6 +187,7 @@ def _view(storage: Storage) -> StorageView:
         protocol=storage.protocol,
         config=storage.config,
         probe=_probe_view(storage.probe) if storage.probe else None,
+        versions=VersionSettings(**msgspec.structs.asdict(storage.versions)),
         created_at=format_us(storage.created_us),
         updated_at=format_us(storage.updated_us),
     )

@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from genro_wopi.domain.callers import Caller
 from genro_wopi.gateway.operations import (
+    deleted,
     editors,
     events,
     files,
@@ -69,6 +70,8 @@ HANDLERS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
     "files.upload": files.upload_file,
     "files.download": files.open_download,
     "files.delete": files.delete_file,
+    "files.deleted": deleted.list_deleted,
+    "files.undelete": deleted.undelete_file,
     "files.versions": versions.list_versions,
     "files.restore": versions.restore_version,
     "folders.create": files.create_folder,

@@ -50,6 +50,12 @@ class RedisFileRegistry:
         row = await self._redis.call("HMGET", names.file, *FILE_FIELDS)
         return file_record(file_id, row)
 
+    async def forget(self, record: FileRecord) -> None:
+        """See FileRegistry."""
+        key = keys.path(record.tenant_id, record.storage_name, record.path)
+        await self._redis.run(_RELEASE_PATH, (key,), (record.file_id,))
+        await self._redis.call("DEL", FileKeys(record.file_id, self._partition_count).file)
+
     async def find(
         self, tenant_id: TenantId, storage_name: str, path: StoragePath
     ) -> FileId | None:

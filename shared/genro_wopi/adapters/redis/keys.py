@@ -11,6 +11,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{NN}:session:<session_id>        | hash   | its end + grace + 1 h   | session-, wopi-serv.|
 | wopi:{NN}:children:<session_id>       | hash   | 8 days                  | wopi-service        |
 | wopi:{NN}:intents                     | zset   | permanent, trimmed      | wopi-service        |
+| wopi:{NN}:upkeep                      | zset   | permanent, trimmed      | all                 |
 | wopi:{NN}:events                      | stream | permanent, moved to lanes | all               |
 | wopi:{NN}:lane:<file_id>              | list   | until delivered         | callback-worker     |
 | wopi:{NN}:due                         | zset   | until delivered         | callback-worker     |
@@ -23,14 +24,15 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{t:T}:path:<storage>:<sha256>    | string | permanent (registry)    | gateway, session-s. |
 | wopi:{t:T}:sessions                   | zset   | 8 days after the last   | session-service     |
 | wopi:{t:T}:user-info:<sha256>         | string | 400 days                | wopi-service        |
-| wopi:{t:T}:rescued                    | zset   | 31 days after the last  | wopi-service        |
-| wopi:{t:T}:rescue:<id>                | string | 30 days                 | wopi-service        |
+| wopi:{t:T}:rescued                    | zset   | permanent, trimmed      | wopi-service        |
+| wopi:{t:T}:rescue:<id>                | string | permanent, until its end | wopi-service       |
 | wopi:tenants                          | zset   | permanent (config)      | gateway             |
 | wopi:instance                         | string | permanent (config)      | gateway             |
 | wopi:{e:SCOPE}:editors                | hash   | permanent (config)      | gateway             |
 | wopi:{e:SCOPE}:discovery:<name>       | string | permanent (last good)   | all                 |
 | wopi:{e:SCOPE}:fetched:<name>         | string | seconds                 | all                 |
 | wopi:sweep                            | string | 5 s                     | wopi-service        |
+| wopi:upkeep-sweep                     | string | 10 min                  | callback-worker     |
 | wopi:launch:<sha256>                  | string | 10 min                  | session-service     |
 """
 
@@ -41,8 +43,8 @@ from typing import Final
 from genro_wopi.domain.identifiers import partition_of, session_partition
 
 PERMANENT: Final = re.compile(
-    r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|events|lane:.+|due|attempts|dead|done)"
-    r"|\{t:.+\}:(tenant|api-keys|storages|path:.+)"
+    r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|upkeep|events|lane:.+|due|attempts|dead|done)"
+    r"|\{t:.+\}:(tenant|api-keys|storages|path:.+|rescued|rescue:.+)"
     r"|\{e:.*\}:(editors|discovery:.+)|tenants|instance)"
 )
 """Keys that may live for ever; the tests fail on any other that has no expiry."""
@@ -51,6 +53,9 @@ TENANTS: Final = "wopi:tenants"
 INSTANCE: Final = "wopi:instance"
 SWEEP: Final = "wopi:sweep"
 """Held by the process that looks at intents."""
+
+UPKEEP_SWEEP: Final = "wopi:upkeep-sweep"
+"""Held by the process that looks at recovery copies."""
 
 
 class FileKeys:
@@ -83,6 +88,11 @@ class FileKeys:
         return f"{self._tag}:intents"
 
     @property
+    def upkeep(self) -> str:
+        """Files whose kept bytes are to be looked at, by the moment."""
+        return f"{self._tag}:upkeep"
+
+    @property
     def events(self) -> str:
         """The partition's stream."""
         return f"{self._tag}:events"
@@ -110,6 +120,11 @@ class PartitionKeys:
     def intents(self) -> str:
         """Saves that began and were not published yet."""
         return f"{self._tag}:intents"
+
+    @property
+    def upkeep(self) -> str:
+        """Files whose kept bytes are to be looked at, by the moment."""
+        return f"{self._tag}:upkeep"
 
     @property
     def due(self) -> str:

@@ -80,8 +80,9 @@ class RedisMoveLedger:
         event: str = EventName.DOCUMENT_DELETED if is_deleted else EventName.DOCUMENT_RENAMED
         if target.endswith("/"):
             event = ""
-        every = (names.session(session_id), names.file, names.lock, names.released, names.events)
-        arguments = (target, fingerprint, event, int(is_deleted))
+        session, upkeep = names.session(session_id), names.upkeep
+        every = (session, names.file, names.lock, names.released, names.events, upkeep)
+        arguments = (target, fingerprint, event, int(is_deleted), file_id)
         return bool(await self._redis.run(_FINISH, every, arguments))
 
     async def take_over(self, file_id: FileId, target: StoragePath) -> bool:

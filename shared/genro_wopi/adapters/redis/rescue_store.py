@@ -7,7 +7,7 @@ import msgspec
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient, text
 from genro_wopi.domain.identifiers import TenantId
-from genro_wopi.domain.rescues import RESCUE_TTL_S, Rescue
+from genro_wopi.domain.rescues import Rescue
 
 _rescue: Final = msgspec.json.Decoder(Rescue)
 
@@ -27,13 +27,26 @@ class RedisRescueStore:
                     "SET",
                     keys.rescue(rescue.tenant_id, rescue.rescue_id),
                     msgspec.json.encode(rescue),
-                    "EX",
-                    RESCUE_TTL_S,
                 ),
                 ("ZADD", index, rescue.rescued_us // 1000, rescue.rescue_id),
-                ("EXPIRE", index, RESCUE_TTL_S + 86_400),
             ]
         )
+
+    async def forget(self, rescue: Rescue) -> None:
+        """See RescueStore."""
+        await self._redis.pipeline(
+            [
+                ("DEL", keys.rescue(rescue.tenant_id, rescue.rescue_id)),
+                ("ZREM", keys.rescued(rescue.tenant_id), rescue.rescue_id),
+            ]
+        )
+
+    async def older(self, tenant_id: TenantId, *, before_us: int, limit: int) -> list[Rescue]:
+        """See RescueStore."""
+        index, until = keys.rescued(tenant_id), before_us // 1000
+        ids = await self._redis.call("ZRANGEBYSCORE", index, "-inf", until, "LIMIT", 0, limit)
+        found = [await self.get(tenant_id, text(rescue_id)) for rescue_id in ids]
+        return [rescue for rescue in found if rescue is not None]
 
     async def get(self, tenant_id: TenantId, rescue_id: str) -> Rescue | None:
         """See RescueStore."""

@@ -8,6 +8,7 @@ from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.adapters.redis.rows import GRACE_US, known_head, lease, session_ended
 from genro_wopi.adapters.redis.scripts import Script
+from genro_wopi.adapters.redis.upkeep_queue import TWIN
 from genro_wopi.domain.commit import Begun, Save, Saved, Standing
 from genro_wopi.domain.files import Head, KnownHead
 from genro_wopi.domain.identifiers import FileId
@@ -102,7 +103,10 @@ class RedisSaveLedger:
         head = saved.head
         await self._redis.run(
             _PUBLISH,
-            (names.session(save.session_id), names.file, names.lock, names.events, names.intents),
+            (
+                *(names.session(save.session_id), names.file, names.lock),
+                *(names.events, names.intents, names.upkeep),
+            ),
             (
                 head.save_id,
                 save.file_id,
@@ -117,6 +121,7 @@ class RedisSaveLedger:
                 head.attempt,
                 int(saved.is_news),
                 time.time_ns() // 1_000_000 - INTENT_AGE_MAX_MS,
+                f"{TWIN}{save.file_id}" if saved.is_twin else save.file_id,
                 *_details(save, saved),
             ),
         )

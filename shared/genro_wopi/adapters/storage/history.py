@@ -12,6 +12,7 @@ Everything after it can be repeated by anybody who finds it undone.
 
 import contextlib
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,8 @@ import msgspec
 from genro_wopi.domain.files import Evidence
 
 _NUMBER_DIGITS: Final = 10
+_RECORD: Final = ".json"
+_BEFORE: Final = ".before"
 
 
 class CommitRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +51,7 @@ class History:
         latest = self._latest
         if latest is None or not self._record(latest.number).exists():
             self._latest = None
-            numbers = self._numbers()
+            numbers = self._numbers(_RECORD)
             if not numbers:
                 return None
             latest = self._read(max(numbers))
@@ -67,7 +70,7 @@ class History:
 
     def before(self, number: int) -> Path:
         """Name the bytes that a version replaced."""
-        return self.folder / f"{number:0{_NUMBER_DIGITS}d}.before"
+        return self.folder / f"{number:0{_NUMBER_DIGITS}d}{_BEFORE}"
 
     def commit(self, record: CommitRecord) -> bool:
         """Make a record the newest; False where another writer was quicker."""
@@ -94,6 +97,43 @@ class History:
         """Remove what an attempt that lost has left."""
         self.data(save_id).unlink(missing_ok=True)
 
+    def kept(self) -> list[int]:
+        """Return the numbers of the versions whose replaced bytes are there, the newest first."""
+        return sorted(self._numbers(_BEFORE), reverse=True)
+
+    def forget(self, number: int) -> None:
+        """Remove the bytes that a version replaced, and records that nothing needs any more.
+
+        Records are removed from the oldest on, never out of the middle: whoever remembers one that
+        is gone reads the folder again, while a gap would look like a number that is still free.
+        """
+        remove_quietly(self.before(number))
+        latest = self.latest()
+        oldest = min(self._numbers(_BEFORE), default=latest.number if latest else 0)
+        for record in sorted(self._numbers(_RECORD)):
+            if record >= oldest - 1:
+                return
+            remove_quietly(self._record(record))
+
+    def tidy(self, *, older_than_s: float) -> None:
+        """Remove bytes and drafts of attempts that were never committed.
+
+        What the newest record names may still be waiting to be put in place, and stays.
+        """
+        latest = self.latest()
+        for entry in self._entries():
+            name, _, kind = entry.name.rpartition(".")
+            is_attempt = kind in {"data", "draft"}
+            if is_attempt and not (latest is not None and name == latest.evidence.save_id):
+                with contextlib.suppress(FileNotFoundError):
+                    if time.time() - entry.stat().st_ctime > older_than_s:
+                        entry.unlink()
+
+    def purge(self) -> None:
+        """Remove everything."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self.folder)
+
     def move_to(self, other: "History") -> None:
         """Become the history of another path. Safe to repeat.
 
@@ -106,18 +146,20 @@ class History:
         self.folder.rename(other.folder)
         fsync_folder(self.folder.parent)
 
-    def _numbers(self) -> list[int]:
+    def _entries(self) -> list[Path]:
         try:
-            names = [entry.name for entry in self.folder.iterdir()]
+            return list(self.folder.iterdir())
         except FileNotFoundError:
             return []
-        return [int(n.removesuffix(".json")) for n in names if n.endswith(".json")]
+
+    def _numbers(self, suffix: str) -> list[int]:
+        return [int(entry.stem) for entry in self._entries() if entry.suffix == suffix]
 
     def _read(self, number: int) -> CommitRecord:
         return _decoder.decode(self._record(number).read_bytes())
 
     def _record(self, number: int) -> Path:
-        return self.folder / f"{number:0{_NUMBER_DIGITS}d}.json"
+        return self.folder / f"{number:0{_NUMBER_DIGITS}d}{_RECORD}"
 
 
 def fsync_folder(folder: Path | int) -> None:

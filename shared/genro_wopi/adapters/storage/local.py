@@ -12,7 +12,12 @@ from pathlib import Path
 from genro_wopi.adapters.storage.history import (
     remove_quietly,
 )
-from genro_wopi.adapters.storage.local_folders import make_folder, move_file, remove_folder
+from genro_wopi.adapters.storage.local_folders import (
+    make_folder,
+    move_file,
+    purge_file,
+    remove_folder,
+)
 from genro_wopi.adapters.storage.local_node import LocalNode
 from genro_wopi.adapters.storage.local_root import LocalRoot
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings, invalid
@@ -79,6 +84,10 @@ class LocalStorage(LocalRoot):
         if head is None:
             raise StorageFaultError("The moved file is gone again.")
         return head
+
+    async def purge(self, path: StoragePath) -> None:
+        """See StorageBackend."""
+        await self.in_thread(lambda: purge_file(self, path))
 
     async def probe(self) -> ProbeReport:
         """See StorageBackend."""

@@ -7,12 +7,15 @@ one inode, and the next call goes on from there.
 
 import errno
 import os
-from contextlib import AbstractContextManager
-from typing import Protocol
+from contextlib import AbstractContextManager, suppress
+from typing import Final, Protocol
 
 from genro_wopi.adapters.storage.history import History, fsync_folder
 from genro_wopi.domain.errors import AlreadyExistsError, ConflictError
 from genro_wopi.domain.paths import StoragePath, base_name
+
+KEPT_FOLDERS: Final = 2
+"""Depth of the folder in which deleted files lie."""
 
 
 class Folders(Protocol):
@@ -79,6 +82,25 @@ def move_file(storage: Folders, source: StoragePath, target: StoragePath) -> Non
             fsync_folder(target_folder)
             os.unlink(base_name(source), dir_fd=source_folder)
             fsync_folder(source_folder)
+
+
+def purge_file(storage: Folders, path: StoragePath) -> None:
+    """See StorageBackend.purge; folders that it leaves empty go too, up to the host's own."""
+    with storage.exclusively(path):
+        storage.history(path).purge()
+        parents = _parents(path)
+        try:
+            with storage.folder(parents) as folder, suppress(FileNotFoundError):
+                os.unlink(base_name(path), dir_fd=folder)
+        except FileNotFoundError:
+            return
+        while len(parents) > KEPT_FOLDERS:
+            name = parents.pop()
+            try:
+                with storage.folder(parents) as above:
+                    os.rmdir(name, dir_fd=above)
+            except OSError:
+                return
 
 
 def _parents(path: StoragePath) -> list[str]:

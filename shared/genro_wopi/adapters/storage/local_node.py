@@ -17,20 +17,17 @@ from genro_wopi.adapters.storage.history import (
 )
 from genro_wopi.adapters.storage.local_root import LocalRoot, ignoring
 from genro_wopi.domain.errors import NotFoundError
-from genro_wopi.domain.files import Evidence, Head
+from genro_wopi.domain.files import Evidence, Head, KeptVersion
 from genro_wopi.domain.paths import StoragePath, base_name
-from genro_wopi.domain.storages import (
-    Body,
-    Capabilities,
-    HeadChangedError,
-    KeptVersion,
-    OpenFile,
-)
+from genro_wopi.domain.storages import Body, Capabilities, HeadChangedError, OpenFile
 
 READ_CHUNK_BYTES: Final = 512 * 1024
 FILE_MODE: Final = 0o644
 VERSIONS_MAX: Final = 100_000
 """Records that are searched for one version."""
+
+LEFTOVER_AGE_S: Final = 3600.0
+"""No write takes an hour: what is older and was never committed has no writer any more."""
 
 _OPEN_ATTEMPTS: Final = 8
 
@@ -97,6 +94,25 @@ class LocalNode:
         finally:
             os.close(descriptor)
 
+    async def discard_version(self, key: str) -> None:
+        """See StorageNode."""
+
+        def work() -> None:
+            with self._storage.exclusively(self._path):
+                self._storage.history(self._path).forget(int(key))
+
+        await self._storage.in_thread(work)
+
+    async def tidy(self) -> None:
+        """See StorageNode."""
+        history = self._storage.history(self._path)
+        await self._storage.in_thread(lambda: history.tidy(older_than_s=LEFTOVER_AGE_S))
+
+    async def discard_rescued(self, rescue_id: str) -> None:
+        """See StorageNode."""
+        target = self._storage.rescued(rescue_id)
+        await self._storage.in_thread(lambda: remove_quietly(target))
+
     async def rescue(self, body: Body, rescue_id: str) -> None:
         """See StorageNode."""
 
@@ -132,9 +148,8 @@ class LocalNode:
 
     def _versions(self, limit: int) -> list[KeptVersion]:
         history = self._storage.history(self._path)
-        latest = history.latest()
         found: list[KeptVersion] = []
-        for number in range(latest.number if latest else 0, 0, -1):
+        for number in history.kept()[:limit]:
             try:
                 status = history.before(number).stat()
             except FileNotFoundError:
@@ -149,8 +164,6 @@ class LocalNode:
                     evidence=made.evidence if made is not None and is_ours else None,
                 )
             )
-            if len(found) == limit:
-                break
         return found
 
     def _stat(self) -> Head:

@@ -26,12 +26,17 @@ from genro_wopi.adapters.storage.s3_client import (
     status_of,
     translated,
 )
-from genro_wopi.adapters.storage.s3_folders import make_folder, move_object, remove_folder
+from genro_wopi.adapters.storage.s3_folders import (
+    make_folder,
+    move_object,
+    purge_object,
+    remove_folder,
+)
 from genro_wopi.adapters.storage.s3_kept import KeptObject, kept_objects, kept_reference
 from genro_wopi.adapters.storage.s3_probe import probe_store
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.domain.errors import NotFoundError
-from genro_wopi.domain.files import Evidence, Head
+from genro_wopi.domain.files import Evidence, Head, KeptVersion, foreign_version
 from genro_wopi.domain.identifiers import Version
 from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
 from genro_wopi.domain.storages import (
@@ -39,12 +44,10 @@ from genro_wopi.domain.storages import (
     Capabilities,
     FolderEntry,
     HeadChangedError,
-    KeptVersion,
     OpenFile,
     ProbeReport,
     Storage,
     StorageFaultError,
-    foreign_version,
 )
 
 READ_CHUNK_BYTES: Final = 256 * 1024
@@ -173,6 +176,10 @@ class S3Storage:
     ) -> Head:
         """See StorageBackend."""
         return await move_object(self, source, target, resumed=resumed)
+
+    async def purge(self, path: StoragePath) -> None:
+        """See StorageBackend."""
+        await purge_object(self, path)
 
     async def probe(self) -> ProbeReport:
         """See StorageBackend."""
@@ -314,16 +321,37 @@ class S3Node:
         finally:
             body.close()
 
+    async def discard_version(self, key: str) -> None:
+        """See StorageNode."""
+        await self._remove(kept_reference(self._storage, self._path, key))
+
+    async def tidy(self) -> None:
+        """See StorageNode; one PutObject leaves nothing half done."""
+
+    async def discard_rescued(self, rescue_id: str) -> None:
+        """See StorageNode."""
+        await self._remove({"Key": self._rescued(rescue_id)})
+
+    def _rescued(self, rescue_id: str) -> str:
+        return self._storage.key(f"{RESERVED_SEGMENT}/recovery/{rescue_id}")
+
+    async def _remove(self, reference: dict[str, str]) -> None:
+        try:
+            await self._storage.client.delete_object(Bucket=self._object["Bucket"], **reference)
+        except ClientError as error:
+            if status_of(error) != NOT_FOUND and not _is_no_version(error):
+                raise _as_fault(error) from error
+        except FAULTS as error:
+            raise translated(error) from error
+
     async def rescue(self, body: Body, rescue_id: str) -> None:
         """See StorageNode."""
-        key = self._storage.key(f"{RESERVED_SEGMENT}/recovery/{rescue_id}")
-        await self._put(body, {"Bucket": self._object["Bucket"], "Key": key})
+        await self._put(body, {**self._object, "Key": self._rescued(rescue_id)})
 
     @asynccontextmanager
     async def open_rescued(self, rescue_id: str) -> AsyncGenerator[AsyncIterator[bytes]]:
         """See StorageNode."""
-        key = self._storage.key(f"{RESERVED_SEGMENT}/recovery/{rescue_id}")
-        answer = await self._get({"Bucket": self._object["Bucket"], "Key": key})
+        answer = await self._get({**self._object, "Key": self._rescued(rescue_id)})
         body = cast("S3Body", answer["Body"])
         try:
             yield read_chunks(body, READ_CHUNK_BYTES)

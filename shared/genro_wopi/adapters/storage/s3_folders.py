@@ -107,6 +107,20 @@ async def move_object(
     raise StorageFaultError("The file changes faster than it can be moved.")
 
 
+async def purge_object(bucket: Bucket, path: StoragePath) -> None:
+    """See StorageBackend.purge."""
+    while kept := await kept_objects(bucket, path, limit=HISTORY_MAX):
+        for old in kept:
+            await _call(bucket.client.delete_object(Bucket=bucket.settings.bucket, **old.reference))
+    if await bucket.node(path).stat() is None:
+        return
+    reference = {"Key": bucket.key(path)}
+    if bucket.versioned:
+        head = await _call(bucket.client.head_object(Bucket=bucket.settings.bucket, **reference))
+        reference["VersionId"] = str(head["VersionId"])
+    await _call(bucket.client.delete_object(Bucket=bucket.settings.bucket, **reference))
+
+
 def _is_copy(old: Head, copied: Head) -> bool:
     """Tell whether an earlier, unfinished move of the same file made this object."""
     if old.evidence and copied.evidence:

@@ -5,10 +5,12 @@
 -- KEYS[3] lock
 -- KEYS[4] released
 -- KEYS[5] events
+-- KEYS[6] upkeep
 -- ARGV[1] where it lies now
 -- ARGV[2] fingerprint there; '' where it is not known
 -- ARGV[3] name of the event; '' for none
 -- ARGV[4] '1' where the file's lock ends with it
+-- ARGV[5] file id
 --
 -- Emits document_renamed or document_deleted.
 -- Returns: 1; 0 where this move was finished or called off before.
@@ -22,6 +24,7 @@ redis.call('HDEL', KEYS[2], 'move', 'move_by', 'move_until')
 if ARGV[4] == '1' then
   if ARGV[3] ~= '' and context then emit(KEYS[5], KEYS[2], ARGV[3], context, now_us()) end
   redis.call('DEL', KEYS[3], KEYS[4])
+  redis.call('ZADD', KEYS[6], math.floor(now_us() / 1000), ARGV[5])
 end
 redis.call('HSET', KEYS[2], 'path', ARGV[1])
 if ARGV[2] ~= '' and redis.call('HEXISTS', KEYS[2], 'fp') == 1 then

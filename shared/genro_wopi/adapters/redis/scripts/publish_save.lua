@@ -5,6 +5,7 @@
 -- KEYS[3] lock
 -- KEYS[4] events
 -- KEYS[5] intents
+-- KEYS[6] upkeep
 -- ARGV[1] save id
 -- ARGV[2] file id
 -- ARGV[3] epoch that the save was committed under; 0 for none
@@ -18,7 +19,8 @@
 -- ARGV[11] attempt, ticks
 -- ARGV[12] '1' where document_saved is to be announced
 -- ARGV[13] intents older than this are dropped, ms since 1970
--- ARGV[14]... fields of the event, as name and value in turn
+-- ARGV[14] how the file is entered for upkeep
+-- ARGV[15]... fields of the event, as name and value in turn
 --
 -- Emits document_saved.
 -- Returns: 'ok'.
@@ -38,6 +40,7 @@ if is_head and ARGV[3] ~= '0' and redis.call('HGET', KEYS[3], 'epoch') == ARGV[3
 end
 if first == 1 and ARGV[12] == '1' then
   local context = redis.call('HGET', KEYS[1], 'context')
-  if context then emit(KEYS[4], KEYS[2], 'document_saved', context, now_us(), unpack(ARGV, 14)) end
+  if context then emit(KEYS[4], KEYS[2], 'document_saved', context, now_us(), unpack(ARGV, 15)) end
 end
+redis.call('ZADD', KEYS[6], 'NX', math.floor(now_us() / 1000) + 60000, ARGV[14])
 return 'ok'

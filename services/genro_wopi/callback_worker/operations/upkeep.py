@@ -1,0 +1,153 @@
+"""Ends what was kept long enough: versions, deleted files, recovery copies.
+
+Any number of workers do this; a file is taken by one of them, and what a killed one began is begun
+again by the next. Only what the host itself kept is ever removed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+
+from genro_wopi.domain.clock import Clock
+from genro_wopi.domain.errors import HostError, NotFoundError
+from genro_wopi.domain.files import FileRecord, FileRegistry
+from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.moves import deleted_at_us
+from genro_wopi.domain.rescues import Rescue, RescueStore
+from genro_wopi.domain.storages import StorageBackend, StorageOpener
+from genro_wopi.domain.tenants import Directory, TenantStore
+from genro_wopi.domain.upkeep_queue import DueFile, UpkeepQueue
+from genro_wopi.domain.version_policy import DAY_US, VersionPolicy, upkeep
+
+ROUND_S: Final = 5.0
+FILES_AT_ONCE: Final = 20
+VERSIONS_MAX: Final = 5_000
+SWEEP_MS: Final = 600_000
+RESCUES_AT_ONCE: Final = 100
+TENANTS_AT_ONCE: Final = 100
+AGAIN_MS_MAX: Final = 7 * 86_400_000
+"""A file is looked at once a week at least, so that a policy that was changed takes effect."""
+
+Report = Callable[[str, int], None]
+
+
+class Caretaker(msgspec.Struct, frozen=True, kw_only=True):
+    """What is worked with, and how long things are kept."""
+
+    queue: UpkeepQueue
+    registry: FileRegistry
+    directory: Directory
+    tenants: TenantStore
+    storages: StorageOpener
+    rescues: RescueStore
+    clock: Clock
+    recovery_days: int
+    deleted_days: int
+    report: Report
+
+
+async def keep_up(caretaker: Caretaker, stopping: asyncio.Event) -> None:
+    """Look at due files every few seconds until told to stop."""
+    while not stopping.is_set():
+        await _tried(lambda: _round(caretaker))
+        try:
+            async with asyncio.timeout(ROUND_S):
+                await stopping.wait()
+        except TimeoutError:
+            continue
+
+
+async def _round(caretaker: Caretaker) -> None:
+    for due in await caretaker.queue.take(limit=FILES_AT_ONCE):
+        await _tried(lambda due=due: look_at(caretaker, due))
+    if await caretaker.queue.claim_sweep(interval_ms=SWEEP_MS):
+        await end_rescues(caretaker)
+
+
+async def _tried(work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    except HostError:
+        return  # Redis or one tenant's storage is away: it is due again when the claim lapses.
+
+
+async def look_at(caretaker: Caretaker, due: DueFile) -> None:
+    """Remove what of one file was kept long enough.
+
+    Raises:
+        HostError: Redis or the storage is away; nothing is settled.
+    """
+    record = await caretaker.registry.record(due.file_id)
+    version = record.head.version if record and record.head else ""
+    again_ms = 0
+    if record is not None and not record.is_folder and not record.moving_to:
+        try:
+            storage = await caretaker.directory.storage(record.tenant_id, record.storage_name)
+        except NotFoundError:
+            storage = None  # The tenant or its storage was removed; its files stay as they are.
+        if storage is not None:
+            backend = await caretaker.storages.open(storage)
+            if record.is_deleted:
+                again_ms = await _end_deleted(caretaker, backend, record)
+            elif due.has_twin or storage.versions != VersionPolicy():
+                again_ms = await _thin(caretaker, backend, record, storage.versions)
+    await caretaker.queue.settle(due, seen_version=version, again_ms=min(again_ms, AGAIN_MS_MAX))
+
+
+async def _thin(
+    caretaker: Caretaker, backend: StorageBackend, record: FileRecord, policy: VersionPolicy
+) -> int:
+    """Remove superfluous versions; return when to look again, in ms from now."""
+    node = backend.node(record.path)
+    head = await node.stat()
+    if head is None:
+        return 0
+    kept = await node.versions(limit=VERSIONS_MAX)
+    now_us = caretaker.clock.now_us()
+    todo = upkeep(policy, head, kept, now_us=now_us)
+    for version in todo.superfluous:
+        await node.discard_version(version.key)
+    await node.tidy()
+    caretaker.report("versions", len(todo.superfluous))
+    return 0 if todo.next_us is None else max(1000, (todo.next_us - now_us) // 1000)
+
+
+async def _end_deleted(caretaker: Caretaker, backend: StorageBackend, record: FileRecord) -> int:
+    ends_us = deleted_at_us(record.path) + caretaker.deleted_days * DAY_US
+    left_us = ends_us - caretaker.clock.now_us()
+    if left_us > 0:
+        return max(1000, left_us // 1000)
+    await backend.purge(record.path)
+    await caretaker.registry.forget(record)
+    caretaker.report("deleted files", 1)
+    return 0
+
+
+async def end_rescues(caretaker: Caretaker) -> None:
+    """Remove recovery copies that were kept long enough, of every tenant."""
+    after = ""
+    while tenants := await caretaker.tenants.list_tenants(after=after, limit=TENANTS_AT_ONCE):
+        for tenant in tenants:
+            await _tried(lambda tenant_id=tenant.tenant_id: _end_rescues_of(caretaker, tenant_id))
+        after = tenants[-1].tenant_id
+
+
+async def _end_rescues_of(caretaker: Caretaker, tenant_id: TenantId) -> None:
+    before_us = caretaker.clock.now_us() - caretaker.recovery_days * DAY_US
+    found = await caretaker.rescues.older(tenant_id, before_us=before_us, limit=RESCUES_AT_ONCE)
+    for rescue in found:
+        await _tried(lambda rescue=rescue: _end_rescue(caretaker, rescue))
+
+
+async def _end_rescue(caretaker: Caretaker, rescue: Rescue) -> None:
+    try:
+        storage = await caretaker.directory.storage(rescue.tenant_id, rescue.storage_name)
+    except NotFoundError:
+        storage = None
+    if storage is not None:
+        node = (await caretaker.storages.open(storage)).node(rescue.file_path)
+        await node.discard_rescued(rescue.rescue_id)
+    await caretaker.rescues.forget(rescue)
+    caretaker.report("recovery copies", 1)
