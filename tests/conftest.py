@@ -1,5 +1,6 @@
 """Real infrastructure: Redis or Valkey, an S3 server, the cluster."""
 
+import os
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from genro_wopi.adapters.redis.client import RedisClient, connect, text
 from tests.support.servers import (
     REDIS_IMAGE,
     S3_IMAGE,
+    apache_binary,
     can_run,
+    dav_process,
     redis_binaries,
     redis_container,
     redis_process,
@@ -84,6 +87,18 @@ class clean_redis:  # noqa: N801 - used as a context manager
 @pytest.fixture(scope="session")
 def s3_url() -> Generator[str]:
     with s3_container() if can_run(S3_IMAGE) else s3_process() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def dav_url() -> Generator[str]:
+    binary = apache_binary()
+    if binary is None:
+        message = "no Apache with mod_dav: the WebDAV back end is not tested"
+        if os.environ.get("WOPI_TEST_WEBDAV") == "required":
+            pytest.fail(message)
+        pytest.skip(message)
+    with dav_process(binary) as url:
         yield url
 
 

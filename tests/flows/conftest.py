@@ -97,6 +97,10 @@ def make_tenant(
                     "access_key_id": "AKIATEST",
                     "secret_access_key": "secretsecret",
                 }
+            if protocol == "webdav":
+                url = f"{request.getfixturevalue('dav_url')}/{tenant_id}"
+                httpx.request("MKCOL", url).raise_for_status()
+                config = {"url": url}
             storage = {"name": "docs", "protocol": protocol, "config": config}
             answer = admin.post("/api/storages", json={"tenant_id": tenant_id, **storage})
             assert answer.status_code == 201, answer.text
@@ -112,7 +116,7 @@ def make_tenant(
         client.close()
 
 
-@pytest.fixture(scope="session", params=["local", "s3"])
+@pytest.fixture(scope="session", params=["local", "s3", "webdav"])
 def shared_tenant(request: pytest.FixtureRequest, make_tenant: Callable[[str], Tenant]) -> Tenant:
     return make_tenant(request.param)
 

@@ -6,11 +6,16 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from genro_wopi.adapters.http.egress import EgressPolicy
 from genro_wopi.adapters.storage.local import LocalStorage
 from genro_wopi.adapters.storage.s3 import S3Storage
 from genro_wopi.adapters.storage.s3_client import S3Settings
+from genro_wopi.adapters.storage.sidecar import SidecarStorage
+from genro_wopi.adapters.storage.webdav import DavStore
+from genro_wopi.adapters.storage.webdav_client import DavClient, DavSettings
 from genro_wopi.domain.errors import AlreadyExistsError, ConflictError, NotFoundError
 from genro_wopi.domain.files import Evidence, Head
 from genro_wopi.domain.identifiers import Version
@@ -22,15 +27,25 @@ from genro_wopi.domain.storages import HeadChangedError, StorageBackend, Storage
 WRITERS = 32
 
 
-@pytest.fixture(params=["local", "s3", "s3-versioned"])
+@pytest.fixture(params=["local", "s3", "s3-versioned", "webdav"])
 async def storage(request: pytest.FixtureRequest, root: Path) -> AsyncGenerator[StorageBackend]:
     if request.param == "local":
         backend: StorageBackend = LocalStorage(root)
+    elif request.param == "webdav":
+        backend = dav_storage(request.getfixturevalue("dav_url"))
     else:
         versioned = request.param == "s3-versioned"
         backend = await moto_storage(request.getfixturevalue("s3_url"), versioned=versioned)
     yield backend
     await backend.aclose()
+
+
+def dav_storage(url: str) -> SidecarStorage:
+    """Open a storage of its own on the server."""
+    settings = DavSettings(url=f"{url}/{uuid.uuid4().hex}")
+    httpx.request("MKCOL", settings.url).raise_for_status()
+    client = DavClient(settings, EgressPolicy(["loopback"], setting="WOPI_STORAGE_ALLOW"))
+    return SidecarStorage(DavStore(client), 0)
 
 
 async def moto_storage(url: str, *, versioned: bool) -> S3Storage:
@@ -189,9 +204,10 @@ async def test_a_rescued_body_can_be_read_again(storage: StorageBackend) -> None
         assert b"".join([chunk async for chunk in chunks]) == b"typed in vain"
 
 
-async def test_the_probe_finds_atomic_writes(storage: StorageBackend) -> None:
+async def test_the_probe_finds_the_class(storage: StorageBackend) -> None:
     report = await storage.probe()
-    assert report.storage_class == "A", report.findings
+    expected = "B" if isinstance(storage, SidecarStorage) else "A"
+    assert report.storage_class == expected, report.findings
     assert await storage.list_folder(StoragePath(""), limit=10) == []
 
 

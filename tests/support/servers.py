@@ -1,9 +1,11 @@
 """Real servers for the tests: in containers where a Docker engine answers, else local binaries."""
 
+import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager
@@ -112,3 +114,54 @@ def s3_process() -> Generator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+APACHE_MODULES = Path("/usr/lib/apache2/modules")
+
+_APACHE = """
+ServerName localhost
+ServerRoot {folder}
+PidFile {folder}/pid
+ErrorLog {folder}/error.log
+Listen 127.0.0.1:{port}
+LoadModule mpm_event_module {modules}/mod_mpm_event.so
+LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule dav_module {modules}/mod_dav.so
+LoadModule dav_fs_module {modules}/mod_dav_fs.so
+DAVLockDB {folder}/locks
+DocumentRoot {folder}/www
+{user}
+<Directory {folder}/www>
+Dav On
+Require all granted
+</Directory>
+"""
+
+
+def apache_binary() -> str | None:
+    """Return Debian's Apache where it is installed with its WebDAV modules."""
+    path = shutil.which("apache2") or shutil.which("apache2", path="/usr/sbin")
+    return path if path and (APACHE_MODULES / "mod_dav_fs.so").exists() else None
+
+
+@contextmanager
+def dav_process(binary: str) -> Generator[str]:
+    """Serve a folder by WebDAV; yields its address."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "www").mkdir()
+        user = ""
+        if os.geteuid() == 0:
+            user = "User www-data\nGroup www-data"
+            for place in (folder, folder / "www"):
+                shutil.chown(place, "www-data", "www-data")
+        text = _APACHE.format(folder=folder, port=port, modules=APACHE_MODULES, user=user)
+        (folder / "apache.conf").write_text(text)
+        process = subprocess.Popen([binary, "-X", "-f", str(folder / "apache.conf")])
+        try:
+            wait_for_port(port)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait()

@@ -25,6 +25,7 @@ class StorageProtocol(StrEnum):
 
     LOCAL = "local"
     S3 = "s3"
+    WEBDAV = "webdav"
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +50,8 @@ class ProbeReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a back end can really do, found by trying."""
 
     storage_class: str
-    """``A``: its conditional writes are atomic; ``none``: saves could be lost, so none is made."""
+    """``A``: its conditional writes are atomic; ``B``: saves are made one at a time under a lock;
+    ``none``: saves could be lost, so none is made."""
     etag_quoted: bool
     """Whether If-Match takes the ETag with its quotation marks."""
     versioned: bool

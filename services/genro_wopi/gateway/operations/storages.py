@@ -45,11 +45,22 @@ class S3Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     path_style: bool | None = None
 
 
+class WebdavConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Configuration of protocol webdav; a token counts before user name and password."""
+
+    url: str
+    username: str | None = None
+    password: str | None = None
+    token: str | None = None
+    verify_tls: bool | None = None
+
+
 _CONFIGS: Final[dict[StorageProtocol, type[msgspec.Struct]]] = {
     StorageProtocol.LOCAL: LocalConfig,
     StorageProtocol.S3: S3Config,
+    StorageProtocol.WEBDAV: WebdavConfig,
 }
-_SECRET_FIELDS: Final = frozenset({"secret_access_key"})
+_SECRET_FIELDS: Final = frozenset({"secret_access_key", "password", "token"})
 
 
 async def put_storage(office: Office, caller: Caller, request: StoragePut) -> Upserted[StorageView]:

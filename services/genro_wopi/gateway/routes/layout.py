@@ -12,7 +12,7 @@ _STYLE = """
 body { margin: 0; } iframe { position: fixed; inset: 0; width: 100%; height: 100%; border: 0; }
 main { max-width: 46rem; margin: 12vh auto 0; padding: 1.5rem; }
 #notice { position: relative; background: Canvas; } main[hidden] { display: none; }
-#ended { position: fixed; inset: 0 0 auto; padding: .5rem 1rem; background: Mark; color: MarkText; }
+#ended { position: fixed; inset: auto 0 0; padding: .6rem 1rem; background: #7a2e00; color: #fff; }
 #ended[hidden] { display: none; }
 button { font: inherit; padding: .3rem .9rem; } h1 { font-size: 1.35rem; }
 code { font-size: .92em; } section { margin: 1.2rem 0; }

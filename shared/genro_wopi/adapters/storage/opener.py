@@ -23,6 +23,7 @@ IN_USE_S: Final = 300.0
 MODULES: Final = {
     StorageProtocol.LOCAL: "genro_wopi.adapters.storage.local",
     StorageProtocol.S3: "genro_wopi.adapters.storage.s3",
+    StorageProtocol.WEBDAV: "genro_wopi.adapters.storage.webdav",
 }
 
 Key = tuple[str, str, int]

@@ -1,0 +1,362 @@
+"""A back end over any plain store: evidence and versions lie beside the files. Class B.
+
+For one file there is one folder, named after the digest of its path:
+
+* ``latest.json``     evidence of the newest version, and the fingerprint that it has
+* ``pending.json``    evidence of a version that is being written
+* ``<version>``       bytes that were replaced, with ``<version>.json``, their evidence
+
+A commit holds the path, compares the head, writes ``pending.json``, the bytes, ``latest.json``. A
+writer that dies between bytes and ``latest.json`` leaves a head that ``pending.json`` describes:
+whoever sees it compares the digest of the bytes and completes what is missing.
+"""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, TypeVar
+
+import msgspec
+
+from genro_wopi.adapters.storage.plain_store import Entry, PlainStore
+from genro_wopi.domain.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    NotFoundError,
+)
+from genro_wopi.domain.files import Evidence, Head, KeptVersion, foreign_version
+from genro_wopi.domain.memory_body import MemoryBody
+from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
+from genro_wopi.domain.storages import (
+    Body,
+    Capabilities,
+    FolderEntry,
+    HeadChangedError,
+    OpenFile,
+    ProbeReport,
+    StorageFaultError,
+)
+
+RECORDS_AT_ONCE: Final = 8
+KEPT_MAX: Final = 10_000
+REMEMBERED: Final = 4096
+"""Files whose evidence a process remembers by their fingerprint."""
+
+RECORD_BYTES_MAX: Final = 64 * 1024
+OPEN_ATTEMPTS: Final = 8
+
+_RECORD: Final = ".json"
+
+
+class Latest(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest version that was committed."""
+
+    fingerprint: str
+    evidence: Evidence
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that is being written."""
+
+    size_bytes: int
+    evidence: Evidence
+
+
+R = TypeVar("R", Latest, Pending, Evidence)
+
+
+class SidecarStorage:
+    """Implements `StorageBackend` over a plain store."""
+
+    def __init__(self, store: PlainStore, now_us: int) -> None:
+        self.store = store
+        self._opened_us = now_us
+        self._remembered: OrderedDict[tuple[str, str], Evidence] = OrderedDict()
+
+    def node(self, path: StoragePath) -> "SidecarNode":
+        """See StorageBackend."""
+        return SidecarNode(self, path)
+
+    async def list_folder(self, path: StoragePath, *, limit: int) -> list[FolderEntry]:
+        """See StorageBackend."""
+        entries = await self.store.list_folder(path, limit=limit + 1)
+        return [
+            FolderEntry(
+                name=e.name,
+                is_folder=e.is_folder,
+                size_bytes=e.size_bytes,
+                modified_us=e.modified_us,
+            )
+            for e in sorted(entries, key=lambda e: e.name)
+            if path or e.name != RESERVED_SEGMENT
+        ][:limit]
+
+    async def make_folder(self, path: StoragePath) -> None:
+        """See StorageBackend."""
+        if await self.store.stat(path) is not None:
+            raise AlreadyExistsError(f"There is something named {path!r} already.")
+        await self.store.make_folder(path)
+
+    async def remove_folder(self, path: StoragePath) -> None:
+        """See StorageBackend."""
+        entry = await self.store.stat(path)
+        if entry is None or not entry.is_folder:
+            raise NotFoundError("There is no such folder in the storage.")
+        if await self.store.list_folder(path, limit=1):
+            raise ConflictError("The folder is not empty.")
+        await self.store.remove(path)
+
+    async def move(
+        self, source: StoragePath, target: StoragePath, *, resumed: bool = False
+    ) -> Head:
+        """See StorageBackend."""
+        old = await self.node(source).stat()
+        if old is not None:
+            async with self.store.held(source) as hold:
+                old = await self.node(source).stat()
+                if old is not None:
+                    await self.store.rename(source, target, hold)
+        elif not resumed or await self.store.stat(target) is None:
+            raise NotFoundError("There is no such file in the storage.")
+        await self._move_history(source, target)
+        entry = await self.store.stat(target)
+        if entry is None:
+            raise StorageFaultError("The moved file is gone again.")
+        if old is not None and old.evidence is not None:
+            await self.remember(target, entry.fingerprint, old.evidence)
+        return await self.node(target).head(entry)
+
+    async def purge(self, path: StoragePath) -> None:
+        """See StorageBackend."""
+        await self.store.remove(self.history(path))
+        await self.store.remove(path)
+
+    async def probe(self) -> ProbeReport:
+        """See StorageBackend."""
+        storage_class, findings = await self.store.probe()
+        return ProbeReport(
+            storage_class=storage_class,
+            etag_quoted=True,
+            versioned=False,
+            findings=tuple(findings),
+            probed_us=self._opened_us,
+        )
+
+    async def aclose(self) -> None:
+        """See StorageBackend."""
+        await self.store.aclose()
+
+    def history(self, path: StoragePath) -> StoragePath:
+        """Name the folder in which a file's evidence and versions lie."""
+        digest = hashlib.sha256(path.encode()).hexdigest()[:32]
+        return StoragePath(f"{RESERVED_SEGMENT}/history/{digest}")
+
+    async def record(self, path: str, kind: type[R]) -> R | None:
+        """Read a record; None where there is none that can be read."""
+        try:
+            async with self.store.read(StoragePath(path)) as (entry, chunks):
+                if entry.size_bytes > RECORD_BYTES_MAX:
+                    return None
+                return msgspec.json.decode(b"".join([c async for c in chunks]), type=kind)
+        except (NotFoundError, msgspec.DecodeError):
+            return None
+
+    async def keep_record(self, path: str, record: msgspec.Struct) -> None:
+        """Write a record."""
+        await self.store.put(StoragePath(path), MemoryBody(msgspec.json.encode(record)))
+
+    def recall(self, path: StoragePath, fingerprint: str) -> Evidence | None:
+        """Return evidence that this process saw for these very bytes."""
+        return self._remembered.get((path, fingerprint))
+
+    async def remember(
+        self, path: StoragePath, fingerprint: str, evidence: Evidence, *, write: bool = True
+    ) -> None:
+        """Note the evidence of the newest version, here and in the store."""
+        if write:
+            latest = Latest(fingerprint=fingerprint, evidence=evidence)
+            await self.keep_record(f"{self.history(path)}/latest{_RECORD}", latest)
+        self._remembered[path, fingerprint] = evidence
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
+
+    async def _move_history(self, source: StoragePath, target: StoragePath) -> None:
+        """Take the history along; what an earlier file of the target left is set aside."""
+        old, new = self.history(source), self.history(target)
+        if await self.store.stat(old) is None:
+            return
+        if await self.store.stat(new) is not None:
+            aside = hashlib.sha256(f"{old} {self._opened_us}".encode()).hexdigest()[:16]
+            await self.store.rename(new, StoragePath(f"{new}.retired-{aside}"))
+        await self.store.rename(old, new)
+
+
+class SidecarNode:
+    """Implements `StorageNode` over a plain store."""
+
+    def __init__(self, storage: SidecarStorage, path: StoragePath) -> None:
+        self.capabilities = Capabilities(versioning=True, presigned_urls=False)
+        self._storage = storage
+        self._store = storage.store
+        self._path = path
+        self._history = storage.history(path)
+
+    @property
+    def path(self) -> StoragePath:
+        """See StorageNode."""
+        return self._path
+
+    async def stat(self) -> Head | None:
+        """See StorageNode."""
+        entry = await self._store.stat(self._path)
+        return None if entry is None or entry.is_folder else await self.head(entry)
+
+    @asynccontextmanager
+    async def open_read(
+        self, *, first: int = 0, last: int | None = None
+    ) -> AsyncGenerator[OpenFile]:
+        """See StorageNode."""
+        async with self._store.read(self._path, first=first, last=last) as (entry, chunks):
+            yield OpenFile(await self.head(entry), chunks)
+
+    async def write_if(self, body: Body, evidence: Evidence, expected: Head | None) -> Head:
+        """See StorageNode."""
+        async with self._store.held(self._path) as hold:
+            found = None if hold.made_file else await self.stat()
+            if _fingerprint(found) != _fingerprint(expected):
+                raise HeadChangedError("The file is not what was expected.")
+            pending = Pending(size_bytes=body.size_bytes, evidence=evidence)
+            await self._storage.keep_record(f"{self._history}/pending{_RECORD}", pending)
+            await self._store.put(self._path, body, hold)
+            entry = await self._store.stat(self._path)
+            if entry is None:
+                raise StorageFaultError("The file is gone again.")
+            await self._storage.remember(self._path, entry.fingerprint, evidence)
+        return _head(entry, evidence)
+
+    async def head(self, entry: Entry) -> Head:
+        """Return an entry with its evidence, completing what a writer that died left open."""
+        evidence = self._storage.recall(self._path, entry.fingerprint)
+        if evidence is not None:
+            return _head(entry, evidence)
+        latest = await self._storage.record(f"{self._history}/latest{_RECORD}", Latest)
+        if latest is not None and latest.fingerprint == entry.fingerprint:
+            await self._storage.remember(
+                self._path, entry.fingerprint, latest.evidence, write=False
+            )
+            return _head(entry, latest.evidence)
+        pending = await self._storage.record(f"{self._history}/pending{_RECORD}", Pending)
+        if pending is None or pending.size_bytes != entry.size_bytes:
+            return _head(entry, None)
+        seen, digest = await self._digest()
+        if seen.fingerprint != entry.fingerprint or digest != pending.evidence.sha256:
+            return _head(entry, None)
+        await self._storage.remember(self._path, entry.fingerprint, pending.evidence)
+        return _head(entry, pending.evidence)
+
+    async def keep(self, head: Head) -> None:
+        """See StorageNode."""
+        name = head.evidence.version if head.evidence else foreign_version(_short(head))
+        await self._store.copy(self._path, StoragePath(f"{self._history}/{name}"))
+        if head.evidence is not None:
+            await self._storage.keep_record(f"{self._history}/{name}{_RECORD}", head.evidence)
+        now = await self._store.stat(self._path)
+        if now is None or now.fingerprint != head.fingerprint:
+            raise HeadChangedError("The file changed while it was kept.")
+
+    async def versions(self, *, limit: int) -> list[KeptVersion]:
+        """See StorageNode."""
+        try:
+            entries = await self._store.list_folder(self._history, limit=KEPT_MAX)
+        except NotFoundError:
+            return []
+        kept = [e for e in entries if not e.is_folder and not e.name.endswith(_RECORD)]
+        kept.sort(key=lambda e: (e.modified_us, _sequence(e.name)), reverse=True)
+        gate = asyncio.Semaphore(RECORDS_AT_ONCE)
+
+        async def look(entry: Entry) -> KeptVersion:
+            async with gate:
+                return await self._kept(entry, entry.name)
+
+        return list(await asyncio.gather(*map(look, kept[:limit])))
+
+    async def find_version(self, version: str) -> KeptVersion | None:
+        """See StorageNode."""
+        if "/" in version or version.endswith(_RECORD):
+            return None
+        entry = await self._store.stat(StoragePath(f"{self._history}/{version}"))
+        return None if entry is None or entry.is_folder else await self._kept(entry, version)
+
+    @asynccontextmanager
+    async def open_version(self, key: str) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """See StorageNode."""
+        name = key.replace("/", "")
+        async with self._store.read(StoragePath(f"{self._history}/{name}")) as (_, chunks):
+            yield chunks
+
+    async def discard_version(self, key: str) -> None:
+        """See StorageNode."""
+        name = key.replace("/", "")
+        await self._store.remove(StoragePath(f"{self._history}/{name}"))
+        await self._store.remove(StoragePath(f"{self._history}/{name}{_RECORD}"))
+
+    async def tidy(self) -> None:
+        """See StorageNode; what a writer leaves is one small record, replaced by the next."""
+
+    async def rescue(self, body: Body, rescue_id: str) -> None:
+        """See StorageNode."""
+        await self._store.put(_rescued(rescue_id), body)
+
+    @asynccontextmanager
+    async def open_rescued(self, rescue_id: str) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """See StorageNode."""
+        async with self._store.read(_rescued(rescue_id)) as (_, chunks):
+            yield chunks
+
+    async def discard_rescued(self, rescue_id: str) -> None:
+        """See StorageNode."""
+        await self._store.remove(_rescued(rescue_id))
+
+    async def _kept(self, entry: Entry, name: str) -> KeptVersion:
+        path = f"{self._history}/{name}{_RECORD}"
+        return KeptVersion(
+            key=name,
+            size_bytes=entry.size_bytes,
+            modified_us=entry.modified_us,
+            evidence=await self._storage.record(path, Evidence),
+        )
+
+    async def _digest(self) -> tuple[Entry, str]:
+        digest = hashlib.sha256()
+        async with self._store.read(self._path) as (entry, chunks):
+            async for chunk in chunks:
+                await asyncio.to_thread(digest.update, chunk)
+        return entry, digest.hexdigest()
+
+
+def _rescued(rescue_id: str) -> StoragePath:
+    return StoragePath(f"{RESERVED_SEGMENT}/recovery/{rescue_id}")
+
+
+def _head(entry: Entry, evidence: Evidence | None) -> Head:
+    return Head(
+        fingerprint=entry.fingerprint,
+        size_bytes=entry.size_bytes,
+        modified_us=entry.modified_us,
+        evidence=evidence,
+    )
+
+
+def _fingerprint(head: Head | None) -> str:
+    return head.fingerprint if head else ""
+
+
+def _short(head: Head) -> str:
+    return hashlib.sha256(head.fingerprint.encode()).hexdigest()[:16]
+
+
+def _sequence(version: str) -> int:
+    number = version.partition(".")[0]
+    return int(number) if number.isdigit() else 0
