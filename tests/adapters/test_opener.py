@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from genro_wopi.adapters.http.egress import EgressPolicy
+from genro_wopi.adapters.redis.client import RedisClient
+from genro_wopi.adapters.redis.leases import RedisLeases
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.storage import local, opener
 from genro_wopi.adapters.storage.opener import CachingStorageOpener
@@ -29,10 +31,11 @@ def storage(tenant_id: str, base_path: Path | str, revision: int = 1) -> Storage
 
 
 @pytest.fixture
-def storages(root: Path) -> CachingStorageOpener:
+def storages(root: Path, redis: RedisClient) -> CachingStorageOpener:
     surroundings = StorageSurroundings(
         local_roots=(root,),
         ring=AesGcmRing((("k", bytes(32)),)),
+        leases=RedisLeases(redis),
         egress=EgressPolicy((), setting="WOPI_STORAGE_ALLOW"),
     )
     return CachingStorageOpener(surroundings)

@@ -1,6 +1,7 @@
 """The management API: bad input, tenants among themselves, callbacks that fail at first."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -213,3 +214,30 @@ def test_a_suspended_installation_opens_nothing_new_and_still_saves(
         assert renamed["name"] == "Acme's documents"
     assert acme.http.post("/api/sessions/create", json=SESSION).status_code == 201
     assert acme.http.get("/api/instance").status_code == 403
+
+
+def test_only_the_operator_mounts_what_genro_storage_reaches(
+    make_tenant: Callable[[str], Tenant], cluster: Cluster
+) -> None:
+    tenant = make_tenant("local")
+    folder = cluster.data_dir / "files" / "mounted"
+    mount = {"name": "mounted", "protocol": "genro", "config": {"protocol": "local"}}
+    assert tenant.http.post("/api/storages", json=mount).status_code == 403
+    with cluster.admin() as admin:
+        request = {"tenant_id": tenant.tenant_id, **mount}
+        for path in ("/etc", "", str(folder / ".." / ".." / "..")):
+            request["config"] = {"protocol": "local", "path": path}
+            assert admin.post("/api/storages", json=request).status_code == 422
+        request["config"] = {"protocol": "memory"}
+        assert admin.post("/api/storages", json=request).status_code == 422
+        folder.mkdir(parents=True)
+        request["config"] = {"protocol": "local", "path": str(folder)}
+        made = admin.post("/api/storages", json=request)
+    assert made.json()["probe"]["storage_class"] == "B"
+    content = "/api/storages/mounted/files/content"
+    assert tenant.http.put(content, params={"path": "a.txt"}, content=b"hello").status_code == 200
+    editor = replace(tenant, storage="mounted").open()
+    editor.get()
+    editor.override("LOCK", "L")
+    assert editor.put(b"typed", "L").status_code == 200
+    assert (folder / "a.txt").read_bytes() == b"typed"

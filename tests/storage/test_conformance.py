@@ -10,27 +10,42 @@ import httpx
 import pytest
 
 from genro_wopi.adapters.http.egress import EgressPolicy
+from genro_wopi.adapters.redis.client import RedisClient
+from genro_wopi.adapters.redis.leases import RedisLeases
+from genro_wopi.adapters.secrets import AesGcmRing
+from genro_wopi.adapters.storage import genro
 from genro_wopi.adapters.storage.local import LocalStorage
 from genro_wopi.adapters.storage.s3 import S3Storage
 from genro_wopi.adapters.storage.s3_client import S3Settings
 from genro_wopi.adapters.storage.sidecar import SidecarStorage
+from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.adapters.storage.webdav import DavStore
 from genro_wopi.adapters.storage.webdav_client import DavClient, DavSettings
 from genro_wopi.domain.errors import AlreadyExistsError, ConflictError, NotFoundError
 from genro_wopi.domain.files import Evidence, Head
-from genro_wopi.domain.identifiers import Version
+from genro_wopi.domain.identifiers import TenantId, Version
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.secrets import Secret
-from genro_wopi.domain.storages import HeadChangedError, StorageBackend, StorageNode
+from genro_wopi.domain.storages import (
+    HeadChangedError,
+    Storage,
+    StorageBackend,
+    StorageNode,
+    StorageProtocol,
+)
 
 WRITERS = 32
 
 
-@pytest.fixture(params=["local", "s3", "s3-versioned", "webdav"])
-async def storage(request: pytest.FixtureRequest, root: Path) -> AsyncGenerator[StorageBackend]:
+@pytest.fixture(params=["local", "s3", "s3-versioned", "webdav", "genro"])
+async def storage(
+    request: pytest.FixtureRequest, root: Path, redis: RedisClient
+) -> AsyncGenerator[StorageBackend]:
     if request.param == "local":
         backend: StorageBackend = LocalStorage(root)
+    elif request.param == "genro":
+        backend = await genro_storage(root, redis)
     elif request.param == "webdav":
         backend = dav_storage(request.getfixturevalue("dav_url"))
     else:
@@ -38,6 +53,27 @@ async def storage(request: pytest.FixtureRequest, root: Path) -> AsyncGenerator[
         backend = await moto_storage(request.getfixturevalue("s3_url"), versioned=versioned)
     yield backend
     await backend.aclose()
+
+
+async def genro_storage(root: Path, redis: RedisClient) -> SidecarStorage:
+    """Open a folder as a mount of genro-storage."""
+    configured = Storage(
+        tenant_id=TenantId("acme"),
+        name="docs",
+        protocol=StorageProtocol.GENRO,
+        config={"protocol": "local", "path": str(root)},
+        sealed={},
+        revision=1,
+        created_us=0,
+        updated_us=0,
+    )
+    surroundings = StorageSurroundings(
+        local_roots=(root,),
+        ring=AesGcmRing((("k", bytes(32)),)),
+        egress=EgressPolicy((), setting="WOPI_STORAGE_ALLOW"),
+        leases=RedisLeases(redis),
+    )
+    return await genro.build(configured, surroundings)
 
 
 def dav_storage(url: str) -> SidecarStorage:

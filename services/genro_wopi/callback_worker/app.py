@@ -9,6 +9,7 @@ from genro_wopi.adapters.http.egress import EgressPolicy
 from genro_wopi.adapters.redis.client import connect
 from genro_wopi.adapters.redis.event_queue import RedisEventQueue
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
+from genro_wopi.adapters.redis.leases import RedisLeases
 from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.upkeep_queue import RedisUpkeepQueue
@@ -49,6 +50,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
                 local_roots=settings.local_roots,
                 ring=AesGcmRing(settings.encryption_keys),
                 egress=EgressPolicy(settings.storage_allow, setting="WOPI_STORAGE_ALLOW"),
+                leases=RedisLeases(redis),
             )
         )
         stack.push_async_callback(storages.aclose)

@@ -18,6 +18,7 @@ from genro_wopi.adapters.redis.editor_store import RedisEditorStore
 from genro_wopi.adapters.redis.event_log import RedisEventLog
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.instance_store import RedisInstanceStore
+from genro_wopi.adapters.redis.leases import RedisLeases
 from genro_wopi.adapters.redis.lock_store import RedisLockStore
 from genro_wopi.adapters.redis.move_ledger import RedisMoveLedger
 from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
@@ -79,6 +80,7 @@ def build_service(
             local_roots=settings.local_roots,
             ring=ring,
             egress=EgressPolicy(settings.storage_allow, setting="WOPI_STORAGE_ALLOW"),
+            leases=RedisLeases(redis),
         )
     )
     sessions = SessionServiceClient(settings.session_service_url, settings.internal_token)

@@ -14,6 +14,7 @@ from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.editor_store import RedisEditorStore
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.instance_store import RedisInstanceStore
+from genro_wopi.adapters.redis.leases import RedisLeases
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.secrets import AesGcmRing
@@ -52,6 +53,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
                 local_roots=settings.local_roots,
                 ring=ring,
                 egress=EgressPolicy(settings.storage_allow, setting="WOPI_STORAGE_ALLOW"),
+                leases=RedisLeases(redis),
             )
         )
         stack.push_async_callback(editors.aclose)

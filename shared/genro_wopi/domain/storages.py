@@ -26,6 +26,7 @@ class StorageProtocol(StrEnum):
     LOCAL = "local"
     S3 = "s3"
     WEBDAV = "webdav"
+    GENRO = "genro"
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):

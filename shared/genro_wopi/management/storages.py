@@ -33,7 +33,8 @@ class StoragePut(msgspec.Struct, frozen=True, kw_only=True):
     protocol: StorageProtocol
     config: Config
     """local: base_path. s3: bucket, prefix, endpoint_url, region, access_key_id, secret_access_key,
-    path_style. webdav: url, username, password, token, verify_tls."""
+    path_style. webdav: url, username, password, token, verify_tls.
+    genro: protocol and what that protocol of genro-storage takes."""
     versions: VersionSettings = VersionSettings()
     """How long what saves replace is kept; without settings for ever."""
     tenant_id: str | None = None

@@ -1,12 +1,18 @@
 """Storages: registered, probed, shown without their secrets."""
 
+import re
 from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET
 
 from genro_wopi.domain.callers import Caller
-from genro_wopi.domain.errors import FieldError, InvalidFieldsError, NotFoundError
+from genro_wopi.domain.errors import (
+    FieldError,
+    ForbiddenError,
+    InvalidFieldsError,
+    NotFoundError,
+)
 from genro_wopi.domain.identifiers import TenantId, parse_slug
 from genro_wopi.domain.secrets import Sealed, Secret
 from genro_wopi.domain.storages import ProbeReport, Storage, StorageFaultError, StorageProtocol
@@ -60,7 +66,10 @@ _CONFIGS: Final[dict[StorageProtocol, type[msgspec.Struct]]] = {
     StorageProtocol.S3: S3Config,
     StorageProtocol.WEBDAV: WebdavConfig,
 }
-_SECRET_FIELDS: Final = frozenset({"secret_access_key", "password", "token"})
+"""A mount of genro-storage takes what its protocol takes."""
+
+_SECRET_FIELD: Final = re.compile(r"(?<!access_)(secret|password|passphrase|token|credential|key)")
+"""Options that are kept encrypted; `access_key_id` alone is no secret."""
 
 
 async def put_storage(office: Office, caller: Caller, request: StoragePut) -> Upserted[StorageView]:
@@ -68,8 +77,14 @@ async def put_storage(office: Office, caller: Caller, request: StoragePut) -> Up
 
     Raises:
         InvalidFieldsError: the configuration is wrong, or the probe found that saves could be lost.
+        ForbiddenError: the tenant may not register a storage of this protocol.
     """
     name = parse_slug("name", request.name)
+    if request.protocol is StorageProtocol.GENRO and not caller.is_admin:
+        raise ForbiddenError(
+            "Only the operator registers storages of protocol genro: the addresses that its mounts"
+            " call cannot be guarded."
+        )
     tenant = await tenant_of(office, caller, request.tenant_id)
     known = await office.tenants.get_storage(tenant.tenant_id, name)
     now_us = office.clock.now_us()
@@ -155,15 +170,16 @@ async def storage_of(office: Office, caller: Caller, name: str, tenant_id: str |
 
 def _configured(office: Office, draft: Storage, config: dict[str, Any]) -> Storage:
     """Check a configuration and seal its secrets."""
-    given = {k: v for k, v in config.items() if v is not None}
-    try:
-        checked = msgspec.convert(given, _CONFIGS[draft.protocol])
-    except msgspec.ValidationError as error:
-        raise InvalidFieldsError((FieldError("config", str(error)),)) from error
-    values = {k: v for k, v in msgspec.structs.asdict(checked).items() if v is not None}
+    values: dict[str, Any] = {k: v for k, v in config.items() if v is not None}
+    if draft.protocol in _CONFIGS:
+        try:
+            checked = msgspec.convert(values, _CONFIGS[draft.protocol])
+        except msgspec.ValidationError as error:
+            raise InvalidFieldsError((FieldError("config", str(error)),)) from error
+        values = {k: v for k, v in msgspec.structs.asdict(checked).items() if v is not None}
     sealed: dict[str, Sealed] = {
         field: office.ring.seal(Secret(str(values.pop(field))), context=_context(draft, field))
-        for field in _SECRET_FIELDS & values.keys()
+        for field in [name for name in values if _SECRET_FIELD.search(name)]
     }
     return msgspec.structs.replace(draft, config=values, sealed=sealed)
 

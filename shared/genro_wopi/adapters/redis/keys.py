@@ -33,6 +33,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{e:SCOPE}:fetched:<name>         | string | seconds                 | all                 |
 | wopi:sweep                            | string | 5 s                     | wopi-service        |
 | wopi:upkeep-sweep                     | string | 10 min                  | callback-worker     |
+| wopi:lease:<sha256>                   | string | 60 s                    | wopi-serv., gateway |
 | wopi:launch:<sha256>                  | string | 10 min                  | session-service     |
 """
 
@@ -228,6 +229,11 @@ def discovery(scope: str, name: str) -> str:
 def fetched(scope: str, name: str) -> str:
     """Set while nobody may fetch an editor's discovery again."""
     return f"wopi:{{e:{scope}}}:fetched:{name}"
+
+
+def lease(name: str) -> str:
+    """Held by the process that commits to a file of a store that cannot lock."""
+    return f"wopi:lease:{hashlib.sha256(name.encode()).hexdigest()}"
 
 
 def launch(code: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
+from genro_wopi.domain.errors import FieldError, InvalidFieldsError
 from genro_wopi.domain.storages import Storage, StorageBackend, StorageProtocol
 
 OPEN_MAX: Final = 256
@@ -24,6 +25,7 @@ MODULES: Final = {
     StorageProtocol.LOCAL: "genro_wopi.adapters.storage.local",
     StorageProtocol.S3: "genro_wopi.adapters.storage.s3",
     StorageProtocol.WEBDAV: "genro_wopi.adapters.storage.webdav",
+    StorageProtocol.GENRO: "genro_wopi.adapters.storage.genro",
 }
 
 Key = tuple[str, str, int]
@@ -86,4 +88,8 @@ class CachingStorageOpener:
 
 
 def _builder(protocol: StorageProtocol) -> Builder:
-    return cast(Builder, importlib.import_module(MODULES[protocol]).build)
+    try:
+        return cast(Builder, importlib.import_module(MODULES[protocol]).build)
+    except ModuleNotFoundError as error:
+        problem = f"{error.name} is not installed here; install genro-wopi[{protocol}]"
+        raise InvalidFieldsError((FieldError("protocol", problem),)) from error

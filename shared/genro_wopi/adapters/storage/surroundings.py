@@ -6,15 +6,17 @@ import msgspec
 
 from genro_wopi.adapters.http.egress import EgressPolicy
 from genro_wopi.domain.errors import FieldError, InvalidFieldsError
+from genro_wopi.domain.leases import Leases
 from genro_wopi.domain.secrets import SecretRing
 
 
 class StorageSurroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What back ends may use of this machine."""
+    """What back ends may use of this machine and of the cluster."""
 
     local_roots: tuple[Path, ...]
     ring: SecretRing
     egress: EgressPolicy
+    leases: Leases
 
 
 def invalid(field: str, problem: str) -> InvalidFieldsError:
