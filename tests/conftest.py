@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient, connect, text
+from tests.support.ceph import ceph_process, has_ceph
 from tests.support.servers import (
     REDIS_IMAGE,
     S3_IMAGE,
@@ -87,6 +88,17 @@ class clean_redis:  # noqa: N801 - used as a context manager
 @pytest.fixture(scope="session")
 def s3_url() -> Generator[str]:
     with s3_container() if can_run(S3_IMAGE) else s3_process() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def ceph_url() -> Generator[str]:
+    if not has_ceph():
+        message = "no Ceph with radosgw: the store that ignores conditions is not tested"
+        if os.environ.get("WOPI_TEST_CEPH") == "required":
+            pytest.fail(message)
+        pytest.skip(message)
+    with ceph_process() as url:
         yield url
 
 

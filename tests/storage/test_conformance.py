@@ -15,7 +15,7 @@ from genro_wopi.adapters.redis.leases import RedisLeases
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.storage import genro
 from genro_wopi.adapters.storage.local import LocalStorage
-from genro_wopi.adapters.storage.s3 import S3Storage
+from genro_wopi.adapters.storage.s3 import LEASE_WAIT_S, S3Storage
 from genro_wopi.adapters.storage.s3_client import S3Settings
 from genro_wopi.adapters.storage.sidecar import SidecarStorage
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
@@ -29,16 +29,18 @@ from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.secrets import Secret
 from genro_wopi.domain.storages import (
     HeadChangedError,
+    ProbeReport,
     Storage,
     StorageBackend,
     StorageNode,
     StorageProtocol,
 )
+from tests.support.ceph import ACCESS_KEY, SECRET_KEY
 
 WRITERS = 32
 
 
-@pytest.fixture(params=["local", "s3", "s3-versioned", "webdav", "genro"])
+@pytest.fixture(params=["local", "s3", "s3-versioned", "webdav", "genro", "ceph", "ceph-versioned"])
 async def storage(
     request: pytest.FixtureRequest, root: Path, redis: RedisClient
 ) -> AsyncGenerator[StorageBackend]:
@@ -46,6 +48,9 @@ async def storage(
         backend: StorageBackend = LocalStorage(root)
     elif request.param == "genro":
         backend = await genro_storage(root, redis)
+    elif request.param.startswith("ceph"):
+        url, versioned = request.getfixturevalue("ceph_url"), request.param.endswith("versioned")
+        backend = await proved(await ceph_storage(url, versioned=versioned), redis)
     elif request.param == "webdav":
         backend = dav_storage(request.getfixturevalue("dav_url"))
     else:
@@ -84,15 +89,42 @@ def dav_storage(url: str) -> SidecarStorage:
     return SidecarStorage(DavStore(client), 0)
 
 
+_reports: dict[tuple[str, bool], ProbeReport] = {}
+"""What the probe found of each store, once: it takes a second and does not change."""
+
+
+async def proved(backend: S3Storage, redis: RedisClient) -> S3Storage:
+    """Open a bucket again as its probe found it, as the gateway does when it is registered."""
+    store = (str(backend.settings.endpoint_url), backend.versioned)
+    if store not in _reports:
+        _reports[store] = await backend.probe()
+    report = _reports[store]
+    await backend.aclose()
+    opened = await S3Storage.connect(backend.settings, report)
+    if report.storage_class == "B":
+        opened.lease = lambda path: RedisLeases(redis).held(path, wait_s=LEASE_WAIT_S)
+    return opened
+
+
+async def ceph_storage(url: str, *, versioned: bool) -> S3Storage:
+    keys = {"access_key_id": ACCESS_KEY, "secret_access_key": Secret(SECRET_KEY)}
+    return await bucket_of(url, versioned=versioned, **keys)
+
+
 async def moto_storage(url: str, *, versioned: bool) -> S3Storage:
+    keys = {"access_key_id": "AKIATEST", "secret_access_key": Secret("secretsecret")}
+    return await bucket_of(url, versioned=versioned, **keys)
+
+
+async def bucket_of(url: str, *, versioned: bool, **keys: Any) -> S3Storage:
+    """Make a bucket at a store."""
     settings = S3Settings(
         bucket=f"b-{uuid.uuid4().hex}",
         prefix="files/",
         endpoint_url=url,
         region="us-east-1",
         path_style=True,
-        access_key_id="AKIATEST",
-        secret_access_key=Secret("secretsecret"),
+        **keys,
     )
     backend = await S3Storage.connect(settings, None)
     create: Any = getattr(backend.client, "create_bucket")  # noqa: B009 - not part of the port
@@ -242,7 +274,8 @@ async def test_a_rescued_body_can_be_read_again(storage: StorageBackend) -> None
 
 async def test_the_probe_finds_the_class(storage: StorageBackend) -> None:
     report = await storage.probe()
-    expected = "B" if isinstance(storage, SidecarStorage) else "A"
+    leased = isinstance(storage, S3Storage) and storage.lease is not None
+    expected = "B" if leased or isinstance(storage, SidecarStorage) else "A"
     assert report.storage_class == expected, report.findings
     assert await storage.list_folder(StoragePath(""), limit=10) == []
 

@@ -149,6 +149,10 @@ class StorageNode(Protocol):
         """Open the file for reading bytes `first` to `last` (included; None: the end)."""
         ...
 
+    async def presigned_url(self, *, life_s: int) -> str | None:
+        """Return a short-lived address at which the bytes can be read; None where none is given."""
+        ...
+
     async def write_if(self, body: Body, evidence: Evidence, expected: Head | None) -> Head:
         """Store bytes and evidence in one step, if the head still is `expected`.
 

@@ -32,9 +32,12 @@ class StoragePut(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     protocol: StorageProtocol
     config: Config
-    """local: base_path. s3: bucket, prefix, endpoint_url, region, access_key_id, secret_access_key,
-    path_style. webdav: url, username, password, token, verify_tls.
-    genro: protocol and what that protocol of genro-storage takes."""
+    """local: base_path.
+    s3: bucket, prefix, endpoint_url, region, access_key_id, secret_access_key, path_style,
+    encryption (AES256 or aws:kms), encryption_key_id, ca_certificate (PEM), file_url (true: editors
+    read from the store itself, by short-lived addresses).
+    webdav: url, username, password, token, verify_tls.
+    genro: protocol, and what that protocol of genro-storage takes."""
     versions: VersionSettings = VersionSettings()
     """How long what saves replace is kept; without settings for ever."""
     tenant_id: str | None = None

@@ -91,6 +91,7 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     breadcrumb_folder_name: str | None
     breadcrumb_folder_url: str | None
     breadcrumb_doc_name: str | None
+    file_url: str | None
     user_private_info: dict[str, object] | None
     server_private_info: dict[str, object] | None
 
@@ -139,6 +140,7 @@ PROPERTIES: Final = (
     Property("SupportedShareUrlTypes", lambda f: f.share_url_types),
     Property("UserInfo", lambda f: f.user_info),
     Property("IsAnonymousUser", lambda f: f.presentation.is_anonymous),
+    Property("FileUrl", lambda f: f.file_url),
     Property("CloseUrl", lambda f: f.close_url),
     Property("FileSharingUrl", lambda f: f.file_sharing_url),
     Property("HostEditUrl", lambda f: f.host_edit_url),

@@ -1,7 +1,7 @@
 """Storages: registered, probed, shown without their secrets."""
 
 import re
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET
@@ -49,6 +49,10 @@ class S3Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     access_key_id: str | None = None
     secret_access_key: str | None = None
     path_style: bool | None = None
+    encryption: Literal["AES256", "aws:kms"] | None = None
+    encryption_key_id: str | None = None
+    ca_certificate: str | None = None
+    file_url: bool | None = None
 
 
 class WebdavConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -68,8 +72,9 @@ _CONFIGS: Final[dict[StorageProtocol, type[msgspec.Struct]]] = {
 }
 """A mount of genro-storage takes what its protocol takes."""
 
-_SECRET_FIELD: Final = re.compile(r"(?<!access_)(secret|password|passphrase|token|credential|key)")
-"""Options that are kept encrypted; `access_key_id` alone is no secret."""
+_SECRET_FIELD: Final = re.compile(r"secret|password|passphrase|token|credential|key")
+_NO_SECRETS: Final = frozenset({"access_key_id", "encryption_key_id"})
+"""Options whose name has such a word are kept encrypted, but for ids of keys."""
 
 
 async def put_storage(office: Office, caller: Caller, request: StoragePut) -> Upserted[StorageView]:
@@ -179,7 +184,7 @@ def _configured(office: Office, draft: Storage, config: dict[str, Any]) -> Stora
         values = {k: v for k, v in msgspec.structs.asdict(checked).items() if v is not None}
     sealed: dict[str, Sealed] = {
         field: office.ring.seal(Secret(str(values.pop(field))), context=_context(draft, field))
-        for field in [name for name in values if _SECRET_FIELD.search(name)]
+        for field in [n for n in values if _SECRET_FIELD.search(n) and n not in _NO_SECRETS]
     }
     return msgspec.structs.replace(draft, config=values, sealed=sealed)
 

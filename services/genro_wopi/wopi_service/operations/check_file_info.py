@@ -5,6 +5,7 @@ Spec: https://learn.microsoft.com/microsoft-365/cloud-storage-partner-program/re
 
 import base64
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -25,6 +26,9 @@ from genro_wopi.protocol.times import format_us
 from genro_wopi.wopi_service.operations.admission import EditorRequest, admit
 from genro_wopi.wopi_service.operations.host import Host, existing
 
+FILE_URL_LIFE_S: Final = 300
+"""An editor reads the file right after it asked about it."""
+
 
 async def answer_check_file_info(host: Host, request: EditorRequest) -> dict[str, PropertyValue]:
     """Return the answer.
@@ -34,11 +38,13 @@ async def answer_check_file_info(host: Host, request: EditorRequest) -> dict[str
         StorageFaultError: the storage does not answer.
     """
     admission = await admit(host, request, Purpose.CHECK)
-    _, head = await existing(host, admission.file)
+    node, head = await existing(host, admission.file)
     known = await known_head(host, admission, head)
     session = admission.session
     tenant = await host.directory.tenant(session.tenant_id)
-    return check_file_info(_facts(host, tenant, admission, known), session.kind)
+    file_url = await node.presigned_url(life_s=FILE_URL_LIFE_S)
+    facts = _facts(host, tenant, admission, known, file_url)
+    return check_file_info(facts, session.kind)
 
 
 async def known_head(
@@ -103,7 +109,9 @@ def _host_urls(urls: HostUrls, admission: Admission) -> dict[str, str]:
     return _filled(templates, admission) | {name: url for name, url in own.items() if url}
 
 
-def _facts(host: Host, tenant: Tenant, admission: Admission, head: KnownHead) -> FileFacts:
+def _facts(
+    host: Host, tenant: Tenant, admission: Admission, head: KnownHead, file_url: str | None
+) -> FileFacts:
     session, options = admission.session, admission.session.options
     path, can_edit = admission.file.path, session.can_edit
     urls, crumb = _host_urls(tenant.host_urls, admission), options.breadcrumb
@@ -142,6 +150,7 @@ def _facts(host: Host, tenant: Tenant, admission: Admission, head: KnownHead) ->
         breadcrumb_folder_name=crumb.folder_name,
         breadcrumb_folder_url=urls.get("breadcrumb_folder_url"),
         breadcrumb_doc_name=crumb.doc_name,
+        file_url=file_url,
         user_private_info=private.user,
         server_private_info=private.server,
     )

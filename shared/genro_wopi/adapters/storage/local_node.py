@@ -66,6 +66,10 @@ class LocalNode:
         finally:
             os.close(descriptor)
 
+    async def presigned_url(self, *, life_s: int) -> str | None:
+        """See StorageNode; there are none."""
+        del life_s
+
     async def write_if(self, body: Body, evidence: Evidence, expected: Head | None) -> Head:
         """See StorageNode."""
         return await self._storage.in_thread(lambda: self._write_if(body, evidence, expected))

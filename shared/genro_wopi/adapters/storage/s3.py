@@ -1,5 +1,7 @@
 """Files in an S3 bucket. Class A where the store honours conditions; the probe finds out.
 
+Where it does not, a save is made under a lease of the cluster: class B.
+
 A commit is one PutObject with If-Match (If-None-Match for a new file) that carries the evidence as
 object metadata: bytes and evidence can never disagree. Multipart uploads are not used, since
 several stores ignore conditions when they are completed.
@@ -7,8 +9,8 @@ several stores ignore conditions when they are completed.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -35,7 +37,7 @@ from genro_wopi.adapters.storage.s3_folders import (
 from genro_wopi.adapters.storage.s3_kept import KeptObject, kept_objects, kept_reference
 from genro_wopi.adapters.storage.s3_probe import probe_store
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
-from genro_wopi.domain.errors import NotFoundError
+from genro_wopi.domain.errors import NotFoundError, UnavailableError
 from genro_wopi.domain.files import Evidence, Head, KeptVersion, foreign_version
 from genro_wopi.domain.identifiers import Version
 from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
@@ -53,6 +55,7 @@ from genro_wopi.domain.storages import (
 READ_CHUNK_BYTES: Final = 256 * 1024
 HEADS_AT_ONCE: Final = 16
 VERSIONS_MAX: Final = 1000
+LEASE_WAIT_S: Final = 5.0
 NOT_FOUND: Final = 404
 BAD_REQUEST: Final = 400
 
@@ -79,8 +82,25 @@ async def build(storage: Storage, surroundings: StorageSurroundings) -> "S3Stora
         path_style=bool(config.get("path_style", endpoint_url is not None)),
         access_key_id=str(config["access_key_id"]) if config.get("access_key_id") else None,
         secret_access_key=surroundings.ring.open(sealed, context=context) if sealed else None,
+        encryption=_encryption(config),
+        ca_certificate=str(config.get("ca_certificate") or ""),
+        hands_out_urls=bool(config.get("file_url", False)),
     )
-    return await S3Storage.connect(settings, storage.probe)
+    backend = await S3Storage.connect(settings, storage.probe)
+    if storage.probe is not None and storage.probe.storage_class == "B":
+        leases, name = surroundings.leases, f"{storage.tenant_id}/{storage.name}"
+        backend.lease = lambda path: leases.held(f"{name}/{path}", wait_s=LEASE_WAIT_S)
+    return backend
+
+
+def _encryption(config: Mapping[str, str | bool]) -> dict[str, str]:
+    """Return what asks the store to encrypt, as S3 names it."""
+    if not config.get("encryption"):
+        return {}
+    asked = {"ServerSideEncryption": str(config["encryption"])}
+    if config.get("encryption_key_id"):
+        asked["SSEKMSKeyId"] = str(config["encryption_key_id"])
+    return asked
 
 
 def _prefix(value: str) -> str:
@@ -101,6 +121,8 @@ class S3Storage:
         self.settings = settings
         self.etag_quoted = probe.etag_quoted if probe else True
         self.versioned = probe.versioned if probe else False
+        self.lease: Callable[[str], AbstractAsyncContextManager[None]] | None = None
+        """Held while a save is made in a store whose conditions do not count."""
         self._stack = stack
         self._patient: S3Client | None = None
         self._opening = asyncio.Lock()
@@ -234,11 +256,26 @@ class S3Node:
 
     async def write_if(self, body: Body, evidence: Evidence, expected: Head | None) -> Head:
         """See StorageNode."""
-        condition: dict[str, object] = {"IfNoneMatch": "*"}
-        if expected is not None:
-            quoted = self._storage.etag_quoted
-            etag = expected.fingerprint if quoted else expected.fingerprint.strip('"')
-            condition = {"IfMatch": etag}
+        if self._storage.lease is None:
+            return await self._write(body, evidence, _condition(self._storage, expected))
+        try:
+            async with self._storage.lease(self._path):
+                now = await self.stat()
+                if _fingerprint(now) != _fingerprint(expected):
+                    raise HeadChangedError("The file is not what was expected.")
+                return await self._write(body, evidence, {})
+        except UnavailableError as error:
+            raise StorageFaultError(str(error)) from error
+
+    async def presigned_url(self, *, life_s: int) -> str | None:
+        """See StorageNode."""
+        if not self._storage.settings.hands_out_urls:
+            return None
+        return await self._storage.client.generate_presigned_url(
+            "get_object", Params=dict(self._object), ExpiresIn=life_s
+        )
+
+    async def _write(self, body: Body, evidence: Evidence, condition: dict[str, object]) -> Head:
         answer = await self._put(
             body, {**self._object, **condition, "Metadata": _metadata(evidence)}
         )
@@ -264,6 +301,7 @@ class S3Node:
                 Key=target,
                 CopySource={"Bucket": bucket, "Key": key},
                 CopySourceIfMatch=head.fingerprint,
+                **self._storage.settings.encryption,
             )
         except FAULTS as error:
             raise translated(error) from error
@@ -369,7 +407,7 @@ class S3Node:
             raise translated(error) from error
 
     async def _put(self, body: Body, parameters: dict[str, object]) -> dict[str, Any]:
-        length = {"ContentLength": body.size_bytes}
+        length = {"ContentLength": body.size_bytes, **self._storage.settings.encryption}
         client = await self._storage.writer(body.size_bytes)
         try:
             if body.path is None:
@@ -379,6 +417,17 @@ class S3Node:
                 return await client.put_object(Body=file, **length, **parameters)
         except FAULTS as error:
             raise translated(error) from error
+
+
+def _condition(storage: S3Storage, expected: Head | None) -> dict[str, object]:
+    if expected is None:
+        return {"IfNoneMatch": "*"}
+    quoted = storage.etag_quoted
+    return {"IfMatch": expected.fingerprint if quoted else expected.fingerprint.strip('"')}
+
+
+def _fingerprint(head: Head | None) -> str:
+    return head.fingerprint if head else ""
 
 
 def _is_no_version(error: ClientError) -> bool:

@@ -1,5 +1,6 @@
 """What of aiobotocore this host uses: with types and time-outs, errors in the domain's words."""
 
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any, Final, Protocol, cast
@@ -40,6 +41,12 @@ class S3Settings(msgspec.Struct, frozen=True, kw_only=True):
     path_style: bool
     access_key_id: str | None
     secret_access_key: Secret | None
+    encryption: dict[str, str] = {}
+    """Parameters of PutObject and CopyObject that ask the store to encrypt."""
+    ca_certificate: str = ""
+    """PEM of the authority that signed the store's certificate; empty: the usual ones."""
+    hands_out_urls: bool = False
+    """Editors read documents from the store itself, by short-lived addresses."""
 
 
 class S3Body(Protocol):
@@ -85,6 +92,16 @@ class S3Client(Protocol):
         """ListObjectVersions."""
         ...
 
+    async def generate_presigned_url(
+        self,
+        operation: str,
+        *,
+        Params: dict[str, str],  # noqa: N803 - S3's names
+        ExpiresIn: int,  # noqa: N803 - S3's names
+    ) -> str:
+        """Sign an address; nothing is sent."""
+        ...
+
     async def get_bucket_versioning(self, **parameters: object) -> dict[str, Any]:
         """GetBucketVersioning."""
         ...
@@ -107,6 +124,12 @@ async def open_client(
         },
     )
     secret = settings.secret_access_key
+    verify: str | None = None
+    if settings.ca_certificate:
+        file = stack.enter_context(tempfile.NamedTemporaryFile("w", suffix=".pem"))  # noqa: SIM115 - closed with the stack
+        file.write(settings.ca_certificate)
+        file.flush()
+        verify = file.name
     context = get_session().create_client(  # pyright: ignore[reportUnknownMemberType] - untyped library
         "s3",
         region_name=settings.region,
@@ -114,6 +137,7 @@ async def open_client(
         aws_access_key_id=settings.access_key_id,
         aws_secret_access_key=secret.reveal() if secret else None,
         config=config,
+        verify=verify,
     )
     return cast("S3Client", await stack.enter_async_context(cast("Any", context)))
 

@@ -155,6 +155,7 @@ async def _copy(bucket: Bucket, source: dict[str, str], target_key: str, etag: s
             Bucket=bucket.settings.bucket,
             Key=target_key,
             CopySource={"Bucket": bucket.settings.bucket, **source},
+            **bucket.settings.encryption,
             **condition,
         )
     )

@@ -41,6 +41,19 @@ class _Probe:
         )
         return all(checks) and await self._has_one_winner()
 
+    async def reads_what_it_wrote(self) -> bool:
+        """Return whether a store whose conditions do not count can be used under a lease."""
+        self.quoted = True
+        for content in (b"first", b"second"):
+            if await self._put("again", content) is None or await self._read("again") != content:
+                self.findings.append("What was written is not what is read: not usable.")
+                return False
+        self.findings.append(
+            "Class B: conditions do not count here, so a save is made under a lease of this"
+            " cluster, which programs outside do not see."
+        )
+        return True
+
     async def clean(self) -> None:
         """Remove what the probe wrote."""
         try:
@@ -128,6 +141,7 @@ async def probe_store(client: S3Client, bucket: str, prefix: str) -> ProbeReport
     probe = _Probe(client, bucket, prefix)
     try:
         is_atomic = await probe.run()
+        is_usable = is_atomic or await probe.reads_what_it_wrote()
     finally:
         await probe.clean()
     try:
@@ -139,7 +153,7 @@ async def probe_store(client: S3Client, bucket: str, prefix: str) -> ProbeReport
         f"The bucket {'keeps' if versioned else 'does not keep'} versions itself."
     )
     return ProbeReport(
-        storage_class="A" if is_atomic else "none",
+        storage_class="A" if is_atomic else "B" if is_usable else "none",
         etag_quoted=probe.quoted,
         versioned=versioned,
         findings=tuple(probe.findings),

@@ -221,6 +221,10 @@ class SidecarNode:
         async with self._store.read(self._path, first=first, last=last) as (entry, chunks):
             yield OpenFile(await self.head(entry), chunks)
 
+    async def presigned_url(self, *, life_s: int) -> str | None:
+        """See StorageNode; there are none."""
+        del life_s
+
     async def write_if(self, body: Body, evidence: Evidence, expected: Head | None) -> Head:
         """See StorageNode."""
         async with self._store.held(self._path) as hold:
