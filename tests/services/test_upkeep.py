@@ -164,7 +164,7 @@ async def test_a_recovery_copy_ends_with_its_bytes(wopi: Wopi) -> None:
     assert await call(wopi, "/contents", headers, b"refused") == 409
     copies = wopi.folder / ".genro-wopi" / "recovery"
     await end_rescues(caretaker(wopi, days=29))
-    assert len(list(copies.iterdir())) == 1
+    assert len(list(copies.iterdir())) == 2  # The bytes, and a note beside them.
     await end_rescues(caretaker(wopi, days=31))
     assert list(copies.iterdir()) == []
     assert await host.rescues.list_ids(TENANT, after="", limit=10) == []

@@ -1,4 +1,4 @@
-"""``genro-wopi``: the local cluster, settings, keys."""
+"""``genro-wopi``: the local cluster, settings, keys, storages."""
 
 import asyncio
 import os
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from genro_wopi.cli import storages
 from genro_wopi.dev.cluster import (
     DevError,
     Plan,
@@ -25,6 +26,8 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(storages.app, name="storages")
 
 
 @app.command()

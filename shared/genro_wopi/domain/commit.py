@@ -359,6 +359,7 @@ class Commit:
             last_modified_us=max(self._clock.now_us(), floor_us),
             sha256=body.sha256,
             lock=lock_digest(save.lock_id),
+            file_id=save.file_id,
             is_autosave=save.is_autosave and not save.is_exit_save,
         )
 

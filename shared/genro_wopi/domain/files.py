@@ -34,6 +34,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Hexadecimal."""
     lock: str = ""
     """Digest of the lock that was shown; empty for none. See `lock_digest`."""
+    file_id: str = ""
+    """So that the registry can be made again from the storage."""
     is_autosave: bool = False
     """The editor saved by itself; such versions may be thinned out."""
 
@@ -130,6 +132,22 @@ class FileRegistry(Protocol):
         self, tenant_id: TenantId, storage_name: str, path: StoragePath
     ) -> FileRecord:
         """Return the record of a file, drawing its id at the first call. MUST be atomic."""
+        ...
+
+    async def adopt(
+        self, file_id: FileId, tenant_id: TenantId, storage_name: str, path: StoragePath
+    ) -> bool:
+        """Register a file under an id that it had before.
+
+        Returns:
+            False where the path has another id, or the id another place; nothing was changed.
+        """
+        ...
+
+    async def page(
+        self, tenant_id: TenantId, *, cursor: str, limit: int
+    ) -> tuple[list[FileRecord], str]:
+        """Return some of a tenant's files in no order, and where to go on; empty at the end."""
         ...
 
     async def forget(self, record: FileRecord) -> None:

@@ -25,6 +25,11 @@ class Rescue(msgspec.Struct, frozen=True, kw_only=True):
     rescued_us: int
 
 
+def rescue_note(rescue_id: str) -> str:
+    """Name the note that lies beside a copy, so that it is found again without Redis."""
+    return f"{rescue_id}.json"
+
+
 class RescueStore(Protocol):
     """Where it is noted which recovery copies there are; the bytes lie in the storage."""
 

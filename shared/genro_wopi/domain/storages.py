@@ -77,6 +77,21 @@ class FolderEntry(msgspec.Struct, frozen=True, kw_only=True):
     modified_us: int
 
 
+class FolderPage(msgspec.Struct, frozen=True):
+    """A part of a folder."""
+
+    entries: list[FolderEntry]
+    cursor: str
+    """Where the next page begins; empty where this is the last."""
+
+
+def page_of(entries: list[FolderEntry], *, limit: int, cursor: str) -> FolderPage:
+    """Cut a page out of a whole folder; its cursor is the last name."""
+    rest = [e for e in sorted(entries, key=lambda e: e.name) if e.name > cursor]
+    page = rest[:limit]
+    return FolderPage(page, page[-1].name if len(rest) > limit else "")
+
+
 class Body(Protocol):
     """Bytes that were received whole and wait to be stored."""
 
@@ -224,6 +239,19 @@ class StorageBackend(Protocol):
 
     async def list_folder(self, path: StoragePath, *, limit: int) -> list[FolderEntry]:
         """List a folder by name, at most `limit` entries.
+
+        Raises:
+            NotFoundError: there is no such folder.
+        """
+        ...
+
+    async def list_page(self, path: StoragePath, *, limit: int, cursor: str) -> FolderPage:
+        """List a part of a folder, however large it is.
+
+        Args:
+            path: of the folder.
+            limit: entries at most; a page may have fewer, even none, and another one after it.
+            cursor: where the page before ended, as it said; empty for the first.
 
         Raises:
             NotFoundError: there is no such folder.

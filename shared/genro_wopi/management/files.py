@@ -14,6 +14,7 @@ class FolderRequest(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     path: str = ""
     limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
+    cursor: str = ""
     tenant_id: str | None = None
 
 

@@ -15,7 +15,7 @@ from genro_wopi.domain.errors import HostError, NotFoundError
 from genro_wopi.domain.files import FileRecord, FileRegistry
 from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.moves import deleted_at_us
-from genro_wopi.domain.rescues import Rescue, RescueStore
+from genro_wopi.domain.rescues import Rescue, RescueStore, rescue_note
 from genro_wopi.domain.storages import StorageBackend, StorageOpener
 from genro_wopi.domain.tenants import Directory, TenantStore
 from genro_wopi.domain.upkeep_queue import DueFile, UpkeepQueue
@@ -149,5 +149,6 @@ async def _end_rescue(caretaker: Caretaker, rescue: Rescue) -> None:
     if storage is not None:
         node = (await caretaker.storages.open(storage)).node(rescue.file_path)
         await node.discard_rescued(rescue.rescue_id)
+        await node.discard_rescued(rescue_note(rescue.rescue_id))
     await caretaker.rescues.forget(rescue)
     caretaker.report("recovery copies", 1)

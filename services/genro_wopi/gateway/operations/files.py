@@ -73,7 +73,7 @@ async def list_folder(office: Office, caller: Caller, request: FolderRequest) ->
     path = parse_folder(request.path)
     storage = await storage_of(office, caller, request.name, request.tenant_id)
     backend = await office.storages.open(storage)
-    entries = await backend.list_folder(path, limit=request.limit)
+    page = await backend.list_page(path, limit=request.limit, cursor=request.cursor)
     return FolderView(
         items=[
             EntryView(
@@ -83,8 +83,9 @@ async def list_folder(office: Office, caller: Caller, request: FolderRequest) ->
                 size=e.size_bytes,
                 modified_at=format_us(e.modified_us) if e.modified_us else None,
             )
-            for e in entries
-        ]
+            for e in page.entries
+        ],
+        next_cursor=page.cursor or None,
     )
 
 

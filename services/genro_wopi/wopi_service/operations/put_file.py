@@ -16,7 +16,8 @@ from genro_wopi.domain.errors import (
     UnauthenticatedError,
 )
 from genro_wopi.domain.identifiers import new_save_id
-from genro_wopi.domain.rescues import Rescue
+from genro_wopi.domain.memory_body import MemoryBody
+from genro_wopi.domain.rescues import Rescue, rescue_note
 from genro_wopi.domain.sessions import Admission, Purpose
 from genro_wopi.domain.storages import Body, StorageNode
 from genro_wopi.protocol.check_file_info import EditorKind
@@ -106,7 +107,6 @@ async def _rescue(
     """Keep a refused body aside. Where even that fails, the editor is asked to send it again."""
     admission = save_request.admission
     session = admission.session
-    await node.rescue(body, save.save_id)
     rescue = Rescue(
         rescue_id=save.save_id,
         tenant_id=session.tenant_id,
@@ -121,6 +121,8 @@ async def _rescue(
         reason=reason,
         rescued_us=host.clock.now_us(),
     )
+    await node.rescue(body, save.save_id)
+    await node.rescue(MemoryBody(msgspec.json.encode(rescue)), rescue_note(save.save_id))
     await host.rescues.put(rescue)
     try:
         await host.ledger.announce_rescue(save, save.save_id, reason)

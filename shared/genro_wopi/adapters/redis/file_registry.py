@@ -18,6 +18,7 @@ _RELEASE_PATH: Final = Script("release_path")
 _OBSERVE: Final = Script("observe_head")
 
 REGISTER_ATTEMPTS_MAX: Final = 5
+SCAN_COUNT: Final = 1000
 
 
 class RedisFileRegistry:
@@ -49,6 +50,41 @@ class RedisFileRegistry:
         names = FileKeys(file_id, self._partition_count)
         row = await self._redis.call("HMGET", names.file, *FILE_FIELDS)
         return file_record(file_id, row)
+
+    async def adopt(
+        self, file_id: FileId, tenant_id: TenantId, storage_name: str, path: StoragePath
+    ) -> bool:
+        """See FileRegistry."""
+        key = keys.path(tenant_id, storage_name, path)
+        if text(await self._redis.run(_REGISTER_PATH, (key,), (file_id,))) != file_id:
+            return False
+        names = FileKeys(file_id, self._partition_count)
+        row = await self._redis.run(_REGISTER_FILE, (names.file,), (tenant_id, storage_name, path))
+        record = file_record(file_id, row)
+        place = record and (record.tenant_id, record.storage_name, record.path)
+        if place == (tenant_id, storage_name, path):
+            return True
+        await self._redis.run(_RELEASE_PATH, (key,), (file_id,))
+        return False
+
+    async def page(
+        self, tenant_id: TenantId, *, cursor: str, limit: int
+    ) -> tuple[list[FileRecord], str]:
+        """See FileRegistry."""
+        pattern = keys.path_pattern(tenant_id)
+        position, found = cursor or "0", list[FileRecord]()
+        while True:
+            position, names = await self._redis.call(
+                "SCAN", position, "MATCH", pattern, "COUNT", SCAN_COUNT
+            )
+            if names:
+                ids = await self._redis.pipeline([("GET", name) for name in names])
+                for file_id in {FileId(text(i)) for i in ids if i}:
+                    record = await self.record(file_id)
+                    if record is not None:
+                        found.append(record)
+            if text(position) == "0" or len(found) >= limit:
+                return found, "" if text(position) == "0" else text(position)
 
     async def forget(self, record: FileRecord) -> None:
         """See FileRegistry."""

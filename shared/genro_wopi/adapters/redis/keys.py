@@ -195,6 +195,11 @@ def path(tenant_id: str, storage_name: str, file_path: str) -> str:
     return f"wopi:{{t:{tenant_id}}}:path:{storage_name}:{digest}"
 
 
+def path_pattern(tenant_id: str) -> str:
+    """Match the paths of a tenant; ids of tenants hold nothing that a pattern would read."""
+    return f"wopi:{{t:{tenant_id}}}:path:*"
+
+
 def tenant_sessions(tenant_id: str) -> str:
     """Session ids of a tenant by the time of their creation."""
     return f"wopi:{{t:{tenant_id}}}:sessions"

@@ -8,6 +8,7 @@ import asyncio
 import os
 import shutil
 from pathlib import Path
+from typing import Final
 
 from genro_wopi.adapters.storage.history import (
     remove_quietly,
@@ -25,10 +26,15 @@ from genro_wopi.domain.files import Head
 from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
 from genro_wopi.domain.storages import (
     FolderEntry,
+    FolderPage,
     ProbeReport,
     Storage,
     StorageFaultError,
+    page_of,
 )
+
+FOLDER_MAX: Final = 1_000_000
+"""Names of one folder that are sorted in memory."""
 
 
 async def build(storage: Storage, surroundings: StorageSurroundings) -> "LocalStorage":
@@ -65,6 +71,11 @@ class LocalStorage(LocalRoot):
     async def list_folder(self, path: StoragePath, *, limit: int) -> list[FolderEntry]:
         """See StorageBackend."""
         return await self.in_thread(lambda: self._list(path, limit))
+
+    async def list_page(self, path: StoragePath, *, limit: int, cursor: str) -> FolderPage:
+        """See StorageBackend."""
+        everything = await self.list_folder(path, limit=FOLDER_MAX)
+        return page_of(everything, limit=limit, cursor=cursor)
 
     async def make_folder(self, path: StoragePath) -> None:
         """See StorageBackend."""

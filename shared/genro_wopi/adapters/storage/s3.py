@@ -34,7 +34,7 @@ from genro_wopi.adapters.storage.s3_folders import (
     purge_object,
     remove_folder,
 )
-from genro_wopi.adapters.storage.s3_kept import KeptObject, kept_objects, kept_reference
+from genro_wopi.adapters.storage.s3_kept import PAGE_MAX, KeptObject, kept_objects, kept_reference
 from genro_wopi.adapters.storage.s3_probe import probe_store
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.domain.errors import NotFoundError, UnavailableError
@@ -45,6 +45,7 @@ from genro_wopi.domain.storages import (
     Body,
     Capabilities,
     FolderEntry,
+    FolderPage,
     HeadChangedError,
     OpenFile,
     ProbeReport,
@@ -159,31 +160,34 @@ class S3Storage:
 
     async def list_folder(self, path: StoragePath, *, limit: int) -> list[FolderEntry]:
         """See StorageBackend."""
+        found: list[FolderEntry] = []
+        cursor = ""
+        while len(found) < limit:
+            page = await self.list_page(path, limit=limit - len(found), cursor=cursor)
+            found += page.entries
+            cursor = page.cursor
+            if not cursor:
+                break
+        return sorted(found, key=lambda e: e.name)
+
+    async def list_page(self, path: StoragePath, *, limit: int, cursor: str) -> FolderPage:
+        """See StorageBackend; the cursor is the store's own."""
         prefix = self.key(f"{path}/" if path else "")
+        place = {"ContinuationToken": cursor} if cursor else {}
         try:
             answer = await self.client.list_objects_v2(
-                Bucket=self.settings.bucket, Prefix=prefix, Delimiter="/", MaxKeys=limit
+                Bucket=self.settings.bucket,
+                Prefix=prefix,
+                Delimiter="/",
+                MaxKeys=min(limit, PAGE_MAX),
+                **place,
             )
         except FAULTS as error:
             raise translated(error) from error
-        entries = [
-            FolderEntry(name=name, is_folder=True, size_bytes=0, modified_us=0)
-            for folder in answer.get("CommonPrefixes", [])
-            if (name := str(folder["Prefix"])[len(prefix) :].rstrip("/")) != RESERVED_SEGMENT
-        ]
-        entries += [
-            FolderEntry(
-                name=name,
-                is_folder=False,
-                size_bytes=int(item["Size"]),
-                modified_us=_us(item["LastModified"]),
-            )
-            for item in answer.get("Contents", [])
-            if (name := str(item["Key"])[len(prefix) :])
-        ]
-        if path and not entries and not answer.get("Contents"):
+        if path and not cursor and not (answer.get("CommonPrefixes") or answer.get("Contents")):
             raise NotFoundError("There is no such folder in the storage.")
-        return sorted(entries, key=lambda e: e.name)[:limit]
+        following = answer["NextContinuationToken"] if answer.get("IsTruncated") else ""
+        return FolderPage(_entries(answer, prefix), str(following))
 
     async def make_folder(self, path: StoragePath) -> None:
         """See StorageBackend; an empty object named as the folder marks it."""
@@ -419,6 +423,26 @@ class S3Node:
             raise translated(error) from error
 
 
+def _entries(answer: dict[str, Any], prefix: str) -> list[FolderEntry]:
+    """Read a list; the host's own folder, and the marker of the folder itself, are left out."""
+    entries = [
+        FolderEntry(name=name, is_folder=True, size_bytes=0, modified_us=0)
+        for folder in answer.get("CommonPrefixes", [])
+        if (name := str(folder["Prefix"])[len(prefix) :].rstrip("/")) != RESERVED_SEGMENT
+    ]
+    entries += [
+        FolderEntry(
+            name=name,
+            is_folder=False,
+            size_bytes=int(item["Size"]),
+            modified_us=_us(item["LastModified"]),
+        )
+        for item in answer.get("Contents", [])
+        if (name := str(item["Key"])[len(prefix) :])
+    ]
+    return sorted(entries, key=lambda e: e.name)
+
+
 def _condition(storage: S3Storage, expected: Head | None) -> dict[str, object]:
     if expected is None:
         return {"IfNoneMatch": "*"}
@@ -472,6 +496,7 @@ def _metadata(evidence: Evidence) -> dict[str, str]:
         f"{_META}last-modified": str(evidence.last_modified_us),
         f"{_META}sha256": evidence.sha256,
         f"{_META}lock": evidence.lock,
+        f"{_META}file-id": evidence.file_id,
         f"{_META}autosave": str(int(evidence.is_autosave)),
     }
 
@@ -489,6 +514,7 @@ def _evidence(metadata: dict[str, str]) -> Evidence | None:
             last_modified_us=int(metadata[f"{_META}last-modified"]),
             sha256=metadata[f"{_META}sha256"],
             lock=metadata.get(f"{_META}lock", ""),
+            file_id=metadata.get(f"{_META}file-id", ""),
             is_autosave=metadata.get(f"{_META}autosave") == "1",
         )
     except (KeyError, ValueError):

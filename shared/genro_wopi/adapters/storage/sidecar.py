@@ -33,14 +33,17 @@ from genro_wopi.domain.storages import (
     Body,
     Capabilities,
     FolderEntry,
+    FolderPage,
     HeadChangedError,
     OpenFile,
     ProbeReport,
     StorageFaultError,
+    page_of,
 )
 
 RECORDS_AT_ONCE: Final = 8
 KEPT_MAX: Final = 10_000
+FOLDER_MAX: Final = 100_000
 REMEMBERED: Final = 4096
 """Files whose evidence a process remembers by their fingerprint."""
 
@@ -92,6 +95,11 @@ class SidecarStorage:
             for e in sorted(entries, key=lambda e: e.name)
             if path or e.name != RESERVED_SEGMENT
         ][:limit]
+
+    async def list_page(self, path: StoragePath, *, limit: int, cursor: str) -> FolderPage:
+        """See StorageBackend."""
+        everything = await self.list_folder(path, limit=FOLDER_MAX)
+        return page_of(everything, limit=limit, cursor=cursor)
 
     async def make_folder(self, path: StoragePath) -> None:
         """See StorageBackend."""
