@@ -130,7 +130,7 @@ async def test_a_lock_ends_by_itself_and_the_epoch_rises(each_redis: RedisClient
         assert admission.lease is not None
         epochs.append(admission.lease.epoch)
         await asyncio.sleep(0.08)
-    assert epochs == [1, 2]
+    assert 0 < epochs[0] < epochs[1]
 
 
 async def test_a_revoked_session_can_do_nothing(world: World) -> None:

@@ -182,13 +182,16 @@ def judge(save: Save, sha256: str, head: KnownHead | None, begun: Begun) -> Verd
 def is_own(save: Save, head: KnownHead, lease: Lease | None) -> bool:
     """Tell whether this editor wrote the head: its session, or the same Collabora process.
 
-    A process is known by the epoch that it still holds, or by its random lock where that was lost.
+    A process is known by its random lock. Heads written before that was noted are known by the
+    epoch, which a failover may take back and give to somebody else.
     """
     if _own(save, head):
         return True
-    same_epoch = lease is not None and 0 < lease.epoch == head.epoch
-    same_lock = bool(head.lock) and head.lock == lock_digest(save.lock_id)
-    return save.one_process_per_document and (same_epoch or same_lock)
+    if head.lock:
+        is_process = head.lock == lock_digest(save.lock_id)
+    else:
+        is_process = lease is not None and 0 < lease.epoch == head.epoch
+    return save.one_process_per_document and is_process
 
 
 def _own(save: Save, head: KnownHead) -> bool:

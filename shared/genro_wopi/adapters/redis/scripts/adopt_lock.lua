@@ -20,7 +20,7 @@ local now = now_us()
 local held = redis.call('HGET', KEYS[3], 'lock')
 if held and held ~= ARGV[2] then return {'other'} end
 if not held then
-  redis.call('HSET', KEYS[3], 'lock', ARGV[2], 'epoch', redis.call('HINCRBY', KEYS[2], 'epoch', 1),
+  redis.call('HSET', KEYS[3], 'lock', ARGV[2], 'epoch', next_epoch(KEYS[2], now),
     'session', ARGV[1], 'base', ARGV[3], 'first_attempt', '0', 'since_us', int(now), 'holder', ARGV[5])
   redis.call('PEXPIRE', KEYS[3], ARGV[4])
   emit(KEYS[4], KEYS[2], 'lock_acquired', redis.call('HGET', KEYS[1], 'context') or '{}', now,

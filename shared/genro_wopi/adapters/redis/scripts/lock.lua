@@ -37,7 +37,7 @@ if not held then
   local base = s[1] or ''
   local older = tonumber(file[6] or '0') < tonumber(s[2]) - 5000000
   if base == '' and (file[10] == ARGV[1] or older) then base = file[5] or '' end
-  redis.call('HSET', KEYS[3], 'lock', ARGV[3], 'epoch', redis.call('HINCRBY', KEYS[2], 'epoch', 1),
+  redis.call('HSET', KEYS[3], 'lock', ARGV[3], 'epoch', next_epoch(KEYS[2], now),
     'session', ARGV[1], 'base', base, 'first_attempt', ARGV[5], 'since_us', int(now), 'holder', ARGV[6])
   redis.call('DEL', KEYS[4])
   emit(KEYS[5], KEYS[2], 'lock_acquired', s[3], now,

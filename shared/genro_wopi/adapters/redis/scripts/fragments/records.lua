@@ -5,6 +5,14 @@ local function lock_row(lock)
   row[8] = row[1] and redis.call('PTTL', lock) or 0
   return row
 end
+-- The epoch of the next lease: above every earlier one, even where a failover took the file's record
+-- back to an older state.
+local function next_epoch(file, now)
+  local last = tonumber(redis.call('HGET', file, 'epoch') or '0')
+  local epoch = int(math.max(last + 1, math.floor(now / 1000)))
+  redis.call('HSET', file, 'epoch', epoch)
+  return epoch
+end
 local function file_row(file)
   return redis.call('HMGET', file, 'tenant', 'storage', 'path', 'fp', 'version', 'lm', 'size', 'seq',
     'sha', 'session', 'wepoch', 'attempt', 'save_id', 'move', 'move_by')
