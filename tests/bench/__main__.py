@@ -14,6 +14,8 @@ import httpx
 import msgspec
 
 from tests.bench.driver import Result, measure, request
+from tests.bench.large import measure_large, measure_slow
+from tests.bench.nginx import nginx_binary, serving
 from tests.support.cluster import Cluster, running_cluster
 from tests.support.servers import free_port, s3_process, wait_for_port
 
@@ -144,6 +146,39 @@ def compare(http: httpx.Client, cluster: Cluster, storage: str, config: dict[str
                 f"| {max(r.rss_growth_bytes for r in results['ours']) / 2**20:+.0f} MiB |",
                 flush=True,
             )
+    if storage == "local":
+        compare_with_nginx(Path(str(config["base_path"])), small, large)
+
+
+def compare_with_nginx(root: Path, session: dict[str, Any], large: dict[str, Any]) -> None:
+    """Print GetFile beside nginx serving the same folder."""
+    binary = nginx_binary()
+    if binary is None:
+        print("nginx is not installed: not compared with it")
+        return
+    of_nginx = {
+        "GetFile 100 KB": (request("GET", f"/{SMALL_PATH}", {}), 8),
+        "GetFile 64 MiB": (request("GET", f"/{LARGE_PATH}", {}), 1),
+    }
+    ours_at = wopi_process()
+    with serving(binary, root) as nginx_at:
+        for name, (plain, connections) in of_nginx.items():
+            ours, _ = cases(session, large)[name]
+            results: dict[str, list[Result]] = {"nginx": [], "ours": []}
+            for _ in range(ROUNDS):
+                for who, (pid, port), asked in (
+                    ("nginx", nginx_at, [plain]),
+                    ("ours", ours_at, ours),
+                ):
+                    work = measure(pid, port, asked, seconds=SECONDS, connections=connections)
+                    results[who].append(asyncio.run(work))
+            a, b = median(results["nginx"]), median(results["ours"])
+            print(
+                f"| local, nginx as floor | {name} | {a.rate:.0f} | {b.rate:.0f} "
+                f"| {b.rate / a.rate:.2f} | {a.cpu_per_1000:.2f} | {b.cpu_per_1000:.2f} "
+                f"| {b.mib_per_s:.0f} | |",
+                flush=True,
+            )
 
 
 def s3_settings(config: dict[str, Any]) -> dict[str, Any]:
@@ -167,6 +202,11 @@ def main() -> None:
         for storage, config in configs(cluster.data_dir / "files" / "bench", s3_url).items():
             if not sys.argv[1:] or storage in sys.argv[1:]:
                 compare(http, cluster, storage, config)
+            if "large" in sys.argv[1:]:
+                print(f"{storage}:")
+                large = prepare(http, storage, config)[LARGE_PATH]
+                asyncio.run(measure_large(*wopi_process(), large))
+                asyncio.run(measure_slow(*wopi_process(), large))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import Any, Final
 
 from granian.constants import Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from genro_wopi.runtime.lifecycle import StartError
@@ -14,6 +15,10 @@ from genro_wopi.runtime.settings import Settings
 
 UNREADY_S: Final = 0.2
 """Between "not ready" and closing the door, so that a probe can see it."""
+
+
+CONNECTION_BUFFER_BYTES: Final = 128 * 1024
+"""What the server holds of each connection: a thousand slow ones must not fill the memory."""
 
 
 class Readiness:
@@ -42,6 +47,7 @@ async def serve(
         port=settings.port,
         interface=Interfaces.ASGI,
         websockets=False,
+        http1_settings=HTTP1Settings(max_buffer_size=CONNECTION_BUFFER_BYTES),
         log_enabled=False,
         backlog=1024,
     )
