@@ -1,14 +1,17 @@
 """What a folder promises beyond the contract: containment, history, recovery after a kill."""
 
 import os
+import subprocess
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from genro_wopi.adapters.spool import Spool
 from genro_wopi.adapters.storage.history import CommitRecord
 from genro_wopi.adapters.storage.local import LocalStorage
-from genro_wopi.domain.errors import NotFoundError
+from genro_wopi.domain.errors import NotFoundError, StorageFullError
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.storages import StorageFaultError
@@ -126,3 +129,42 @@ async def test_a_move_that_was_killed_half_way_is_finished_by_the_next(
     moved = await LocalStorage(storage.root).move(StoragePath("a.txt"), StoragePath("b.txt"))
     assert moved.evidence == proof
     assert await node_of(storage, "a.txt").stat() is None
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Generator[Path]:
+    """A disk of its own with room for one document but not for two."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["/bin/mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip("only root can mount a small disk")
+    yield folder
+    subprocess.run(["/bin/umount", "--lazy", str(folder)], check=True)
+
+
+async def test_a_full_disk_refuses_a_save_and_nothing_is_half_written(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    storage = LocalStorage(small_disk)
+    node = node_of(storage, "a.txt")
+    first = await write(node, b"a" * 2**20, None)
+    async with Spool(tmp_path, disk_bytes_max=2**30).receive(
+        chunks_of(b"b" * 2 * 2**20), announced_bytes=None, size_bytes_max=2**30, chunk_timeout_s=5
+    ) as body:
+        with pytest.raises(StorageFullError):
+            await node.write_if(body, evidence(2), first)
+    assert await read(node) == b"a" * 2**20
+    assert await node.stat() == first
+    history = next((small_disk / ".genro-wopi" / "history").iterdir())
+    assert [f.suffix for f in history.iterdir()] == [".json"]
+    assert await write(node, b"c", first, 2)
+    await storage.aclose()
+
+
+async def chunks_of(content: bytes) -> AsyncIterator[bytes]:
+    yield content

@@ -123,7 +123,11 @@ class LocalNode:
         def work() -> None:
             target = self._storage.rescued(rescue_id)
             target.parent.mkdir(parents=True, exist_ok=True)
-            _place(body, target)
+            try:
+                _place(body, target)
+            except OSError:
+                remove_quietly(target)
+                raise
             fsync_folder(target.parent)
 
         await self._storage.in_thread(work)
@@ -209,8 +213,8 @@ class LocalNode:
         history = self._storage.history(self._path)
         self._require(expected)
         history.prepare()
-        _place(body, history.data(evidence.save_id), mode=FILE_MODE)
         try:
+            _place(body, history.data(evidence.save_id), mode=FILE_MODE)
             with self._storage.exclusively(self._path):
                 return self._commit(history, evidence, expected)
         except BaseException:
