@@ -136,7 +136,7 @@ def test_the_page_renews_its_token_while_somebody_types(page: Page, demo: Cluste
 
 def test_a_session_that_ended_meanwhile_is_said_on_the_page(page: Page, demo: Cluster) -> None:
     page.clock.install()
-    open_document(page, "welcome.md")
+    open_document(page, "offer.docx")  # Shown only: no lock stays behind a revoked session.
     headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
     query = {"tenant_id": "demo", "state": "active"}
     found = httpx.get(f"{demo.url}/api/sessions", params=query, headers=headers).json()["items"]

@@ -115,6 +115,8 @@ class Application:
     """Webhook secret by tenant."""
     refuse_next: int = 0
     """How many deliveries are answered with 500 first."""
+    answers: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])
+    """What a tenant's deliveries are answered, where it is not a plain 200."""
 
     def names(self, session_id: str) -> list[str]:
         return [e["event"] for e in self.events if e["session_id"] == session_id]
@@ -136,7 +138,7 @@ def running_application() -> Generator[Application]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            status = 200
+            status, answer = 200, b""
             if application.refuse_next > 0:
                 application.refuse_next -= 1
                 status = 500
@@ -144,10 +146,12 @@ def running_application() -> Generator[Application]:
                 event = json.loads(body)
                 secret = application.secrets[event["tenant_id"]]
                 Webhook(secret).verify(body, dict(self.headers.items()))
+                status, answer = application.answers.get(event["tenant_id"], (status, answer))
                 application.events.append(event)
             self.send_response(status)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
+            self.wfile.write(answer)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
             del format, args

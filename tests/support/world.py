@@ -42,8 +42,10 @@ class World:
         self.registry = RedisFileRegistry(self.redis, PARTITIONS)
         self.ledger = RedisSaveLedger(self.redis, PARTITIONS, lock_ttl_ms=self.lock_ttl_ms)
 
-    async def file(self, path: str = "a.txt", *, seen: bool = True) -> FileRecord:
-        record = await self.registry.register(TENANT, "docs", StoragePath(path))
+    async def file(
+        self, path: str = "a.txt", *, seen: bool = True, tenant_id: TenantId = TENANT
+    ) -> FileRecord:
+        record = await self.registry.register(tenant_id, "docs", StoragePath(path))
         if seen:
             await self.registry.observe(record.file_id, foreign_head())
         return record
@@ -60,7 +62,7 @@ class World:
         session = Session(
             session_id=new_session_id(self.sessions.partition(file.file_id)),
             file_id=file.file_id,
-            tenant_id=TENANT,
+            tenant_id=file.tenant_id,
             storage_name="docs",
             file_path=file.path,
             permissions=(Permission.VIEW, *((Permission.EDIT,) if edit else ())),

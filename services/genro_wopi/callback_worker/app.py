@@ -4,6 +4,8 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Final
 
+import msgspec
+
 from genro_wopi.adapters.directory import CachedDirectory
 from genro_wopi.adapters.http.egress import EgressPolicy
 from genro_wopi.adapters.redis.client import connect
@@ -21,6 +23,8 @@ from genro_wopi.callback_worker.operations.deliver import WAIT_MS, Deliverer
 from genro_wopi.callback_worker.operations.upkeep import Caretaker, keep_up
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.events import Delivery, DeliveryOutcome
+from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.tenants import TenantStore
 from genro_wopi.runtime import metrics
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.logs import get_logger
@@ -68,7 +72,12 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         )
         queue = RedisEventQueue(redis, blocking, settings.event_partitions)
         deliverer = Deliverer(
-            queue, receiver, SystemClock(), settings.callback_retry_seconds, report
+            queue,
+            receiver,
+            SystemClock(),
+            settings.callback_retry_seconds,
+            report,
+            lambda tenant_id: disable_callbacks(RedisTenantStore(redis), tenant_id),
         )
         get_logger().info("service_ready")
         caring = asyncio.ensure_future(keep_up(caretaker, stopping))
@@ -79,6 +88,17 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             await asyncio.gather(working, caring)
         stopped.cancel()
         get_logger().info("service_stopped")
+
+
+async def disable_callbacks(tenants: TenantStore, tenant_id: TenantId) -> None:
+    """Send a tenant nothing more until its callbacks are configured anew."""
+    tenant = await tenants.get_tenant(tenant_id)
+    if tenant is not None and not tenant.callbacks_disabled:
+        changed = msgspec.structs.replace(
+            tenant, callbacks_disabled=True, revision=tenant.revision + 1
+        )
+        await tenants.put_tenant(changed)
+        get_logger().warning("callbacks_disabled", tenant=tenant_id, reason="it answered 410")
 
 
 def report_upkeep(what: str, count: int) -> None:

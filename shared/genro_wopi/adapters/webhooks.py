@@ -27,6 +27,11 @@ SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - a prefix, not a secret
 TIMEOUT_S: Final = 15.0
 RETRY_AFTER_MS_MAX: Final = 24 * 3600 * 1000
 
+_GONE: Final = 410
+_DISABLED: Final = (
+    "the application answered 410: it gets nothing more until its callbacks are configured anew"
+)
+
 _NUMBERS: Final = frozenset({"size"})
 _BOOLEANS: Final = frozenset({"is_autosave", "is_exit_save", "is_modified_by_user", "forced"})
 _LITERALS: Final = {"true": True, "false": False, "null": None}
@@ -52,6 +57,10 @@ class WebhookReceiver:
             return DeliveryOutcome(delivered=False, reason=str(error))
         if not tenant.client_base_url:
             return DeliveryOutcome(delivered=True, reason="no client_base_url", skipped=True)
+        if tenant.callback_events and event.name not in tenant.callback_events:
+            return DeliveryOutcome(delivered=True, reason="not asked for", skipped=True)
+        if tenant.callbacks_disabled:
+            return DeliveryOutcome(delivered=False, reason=_DISABLED, gone=True)
         body = msgspec.json.encode(payload(event))
         url = tenant.client_base_url.rstrip("/") + tenant.client_callback_path
         try:
@@ -61,7 +70,7 @@ class WebhookReceiver:
             )
         except (FetchError, UnreadableSecretError) as error:
             return DeliveryOutcome(delivered=False, reason=str(error))
-        return _outcome(answer)
+        return _outcome(answer, strict=tenant.callback_strict)
 
     async def aclose(self) -> None:
         """Close connections."""
@@ -142,22 +151,33 @@ def _detail(name: str, value: str) -> dict[str, object]:
     return {name: value}
 
 
-def _outcome(answer: Answer) -> DeliveryOutcome:
-    if 200 <= answer.status < 300 and not _says_error(answer.body):  # noqa: PLR2004 - 2xx
+def _outcome(answer: Answer, *, strict: bool) -> DeliveryOutcome:
+    is_taken = _says_ok(answer.body) if strict else not _says_error(answer.body)
+    if 200 <= answer.status < 300 and is_taken:  # noqa: PLR2004 - 2xx
         return DeliveryOutcome(delivered=True, reason=str(answer.status))
+    if answer.status == _GONE:
+        return DeliveryOutcome(delivered=False, reason=_DISABLED, gone=True)
     seconds = answer.headers.get("retry-after", "")
     retry_after_ms = int(seconds) * 1000 if seconds.isascii() and seconds.isdigit() else 0
     reason = f"the application answered {answer.status}"
     if 200 <= answer.status < 300:  # noqa: PLR2004 - 2xx
-        reason += " with an error in its body"
+        reason += " without saying ok" if strict else " with an error in its body"
     return DeliveryOutcome(
         delivered=False, reason=reason, retry_after_ms=min(retry_after_ms, RETRY_AFTER_MS_MAX)
     )
 
 
 def _says_error(body: bytes) -> bool:
-    try:
-        answer = msgspec.json.decode(body, type=dict[str, object])
-    except msgspec.DecodeError:
-        return False
+    answer = _object(body)
     return bool(answer.get("error")) or answer.get("ok") is False
+
+
+def _says_ok(body: bytes) -> bool:
+    return _object(body).get("ok") is True
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, object])
+    except msgspec.DecodeError:
+        return {}

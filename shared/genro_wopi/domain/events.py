@@ -5,6 +5,7 @@ callback-worker moves them, atomically and in order, into one lane per file; onl
 is delivered, so that one file's events keep their order and files do not wait for each other.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
 
@@ -70,8 +71,15 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 class EventQueue(Protocol):
     """The stream and its lanes."""
 
-    async def take(self, *, limit: int) -> list[Delivery]:
-        """Claim the heads of due lanes; a claim lapses by itself when its worker dies."""
+    async def take(
+        self, *, limit: int, busy: Mapping[TenantId, int] | None = None
+    ) -> list[Delivery]:
+        """Claim the heads of due lanes; a claim lapses by itself when its worker dies.
+
+        Args:
+            limit: lanes of each partition at most.
+            busy: tenants that get nothing now; their lanes make room for others so many ms.
+        """
         ...
 
     async def hold(self, delivery: Delivery) -> None:
@@ -84,6 +92,10 @@ class EventQueue(Protocol):
 
     async def retry_later(self, delivery: Delivery, *, delay_ms: int) -> None:
         """Try the same event again after the delay; its lane waits."""
+        ...
+
+    async def park(self, delivery: Delivery, *, delay_ms: int) -> None:
+        """Give an event back that was not tried."""
         ...
 
     async def give_up(self, delivery: Delivery, *, reason: str) -> None:
@@ -147,3 +159,5 @@ class DeliveryOutcome(msgspec.Struct, frozen=True):
     """What the receiver asked for; 0 where it did not."""
     skipped: bool = False
     """The tenant wants no callbacks."""
+    gone: bool = False
+    """The application said that it wants no more (410)."""

@@ -50,6 +50,12 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     created_us: int
     updated_us: int
     host_urls: HostUrls = HostUrls()
+    callback_events: tuple[str, ...] = ()
+    """Names of the events that are sent; empty for all."""
+    callback_strict: bool = False
+    """Only an answer that says ``{"ok": true}`` counts as delivered."""
+    callbacks_disabled: bool = False
+    """The application answered 410; configuring its callbacks anew ends that."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from genro_wopi.domain.events import EventName
 from genro_wopi.domain.host_urls import HostUrls
 from genro_wopi.domain.tenants import AuthMethod, WopiMode
 from genro_wopi.management.operation import Access, Nothing, Operation, Page
@@ -37,6 +38,10 @@ class TenantPut(msgspec.Struct, frozen=True, kw_only=True):
     client_base_url: Url | UnsetType | None = UNSET
     client_callback_path: CallbackPath | UnsetType | None = UNSET
     client_auth: ClientAuth | UnsetType | None = UNSET
+    callback_events: list[EventName] | UnsetType | None = UNSET
+    """Events that are sent; null: all."""
+    callback_strict: bool | UnsetType = UNSET
+    """Whether only an answer of {"ok": true} counts as delivered."""
     frame_ancestors: list[Origin] | UnsetType | None = UNSET
     host_urls: HostUrls | UnsetType | None = UNSET
     """Templates with {file_path}, {file_name}, {file_id}, {session_id}, {user_id} …"""
@@ -52,6 +57,10 @@ class TenantPatch(msgspec.Struct, frozen=True, kw_only=True):
     client_base_url: Url | UnsetType | None = UNSET
     client_callback_path: CallbackPath | UnsetType | None = UNSET
     client_auth: ClientAuth | UnsetType | None = UNSET
+    callback_events: list[EventName] | UnsetType | None = UNSET
+    """Events that are sent; null: all."""
+    callback_strict: bool | UnsetType = UNSET
+    """Whether only an answer of {"ok": true} counts as delivered."""
     frame_ancestors: list[Origin] | UnsetType | None = UNSET
     host_urls: HostUrls | UnsetType | None = UNSET
     """Templates with {file_path}, {file_name}, {file_id}, {session_id}, {user_id} …"""
@@ -67,6 +76,10 @@ class TenantView(msgspec.Struct, frozen=True, kw_only=True):
     client_base_url: str | None
     client_callback_path: str
     client_auth: AuthMethod
+    callback_events: list[str]
+    callback_strict: bool
+    callbacks_disabled: bool
+    """The application answered 410; changing client_base_url or its path ends that."""
     frame_ancestors: list[str]
     host_urls: HostUrls
     created_at: str

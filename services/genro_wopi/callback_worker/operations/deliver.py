@@ -2,15 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from genro_wopi.callback_worker.operations.fairness import Fairness
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.events import Delivery, DeliveryOutcome, EventQueue, Receiver
+from genro_wopi.domain.identifiers import TenantId
 
-IN_FLIGHT_MAX: Final = 32
 TAKEN_MAX: Final = 8
 """Lanes claimed per partition and round."""
 
@@ -20,9 +21,13 @@ WAIT_MS: Final = 500
 HOLD_S: Final = 2.0
 """Claims are renewed this often while a receiver takes its time."""
 
+WAIT_MS_BUSY: Final = 40
+"""While deliveries are under way, lanes that were parked for them are due again soon."""
+
 JITTER: Final = 0.2
 
 Report = Callable[[Delivery, DeliveryOutcome], None]
+Disable = Callable[[TenantId], Awaitable[None]]
 
 
 class Deliverer:
@@ -35,13 +40,25 @@ class Deliverer:
         clock: Clock,
         retry_seconds: Sequence[int],
         report: Report,
+        disable: Disable,
     ) -> None:
+        """Take what is worked with.
+
+        Args:
+            queue: the events.
+            receiver: delivers one.
+            clock: for the pauses of applications that fail.
+            retry_seconds: delays between attempts; after the last one it is a dead letter.
+            report: is told of every delivery.
+            disable: called for a tenant whose application wants no more callbacks.
+        """
         self._queue = queue
         self._receiver = receiver
         self._clock = clock
         self._retry_seconds = tuple(retry_seconds)
         self._report = report
-        self._in_flight = 0
+        self._disable = disable
+        self._fairness = Fairness(clock)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Deliver until told to stop; what is in flight is finished."""
@@ -49,35 +66,54 @@ class Deliverer:
             while not stopping.is_set():
                 try:
                     if not await self._round(tasks):
-                        await self._queue.wait(timeout_ms=WAIT_MS)
+                        is_idle = self._fairness.is_idle
+                        await self._queue.wait(timeout_ms=WAIT_MS if is_idle else WAIT_MS_BUSY)
                 except UnavailableError:
                     await asyncio.sleep(WAIT_MS / 1000)
 
     async def _round(self, tasks: asyncio.TaskGroup) -> bool:
-        free = IN_FLIGHT_MAX - self._in_flight
+        free = self._fairness.free
         if free <= 0:
             await asyncio.sleep(0.02)
             return True
-        taken = await self._queue.take(limit=min(free, TAKEN_MAX))
+        taken = await self._queue.take(limit=min(free, TAKEN_MAX), busy=self._fairness.busy())
         for delivery in taken:
-            self._in_flight += 1
+            self._fairness.claim(delivery.event.context.tenant_id)
             tasks.create_task(self._deliver(delivery))
         return bool(taken)
 
     async def _deliver(self, delivery: Delivery) -> None:
+        tenant_id = delivery.event.context.tenant_id
         try:
             outcome = await self._held(delivery)
+            if outcome is None:
+                pause_ms = int(self._fairness.left_alone_s(tenant_id) * 1000) + 1
+                await self._queue.park(delivery, delay_ms=pause_ms)
+                return
             self._report(delivery, outcome)
             await self._settle(delivery, outcome)
         except UnavailableError:
             return  # The claim lapses and the event is delivered again, with the same id.
         finally:
-            self._in_flight -= 1
+            self._fairness.give_back(tenant_id)
 
-    async def _held(self, delivery: Delivery) -> DeliveryOutcome:
+    async def _send(self, delivery: Delivery) -> DeliveryOutcome | None:
+        """Deliver; None where the application is left alone and nothing was sent."""
+        tenant_id = delivery.event.context.tenant_id
+        async with self._fairness.place(tenant_id):
+            if self._fairness.left_alone_s(tenant_id) > 0:
+                return None
+            outcome = await self._receiver.deliver(delivery.event)
+        if outcome.delivered:
+            self._fairness.succeeded(tenant_id)
+        else:
+            self._fairness.failed(tenant_id)
+        return outcome
+
+    async def _held(self, delivery: Delivery) -> DeliveryOutcome | None:
         """Deliver, and hold the claim as long as that takes."""
         async with asyncio.TaskGroup() as tasks:
-            delivering = tasks.create_task(self._receiver.deliver(delivery.event))
+            delivering = tasks.create_task(self._send(delivery))
             while not (await asyncio.wait((delivering,), timeout=HOLD_S))[0]:
                 with suppress(UnavailableError):
                     await self._queue.hold(delivery)
@@ -86,6 +122,10 @@ class Deliverer:
     async def _settle(self, delivery: Delivery, outcome: DeliveryOutcome) -> None:
         if outcome.delivered:
             await self._queue.delivered(delivery)
+            return
+        if outcome.gone:
+            await self._disable(delivery.event.context.tenant_id)
+            await self._queue.give_up(delivery, reason=outcome.reason)
             return
         attempt = delivery.event.attempt
         if attempt > len(self._retry_seconds):

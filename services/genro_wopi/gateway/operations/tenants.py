@@ -47,6 +47,7 @@ WEBHOOK_SECRETS_MAX: Final = 2
 _WEBHOOK_SECRET_BYTES: Final = 32
 _DEFAULTS: Final[dict[str, Any]] = {
     "client_callback_path": CALLBACK_PATH_DEFAULT,
+    "callback_events": (),
     "frame_ancestors": (),
     "host_urls": HostUrls(),
 }
@@ -177,6 +178,8 @@ async def _changed(office: Office, tenant: Tenant, request: TenantPut | TenantPa
         "wopi_mode",
         "client_base_url",
         "client_callback_path",
+        "callback_events",
+        "callback_strict",
         "frame_ancestors",
         "host_urls",
     )
@@ -186,8 +189,11 @@ async def _changed(office: Office, tenant: Tenant, request: TenantPut | TenantPa
             changes[name] = _DEFAULTS.get(name) if value is None else value
     if changes.get("client_base_url"):
         await office.callback_egress.check_url(changes["client_base_url"], field="client_base_url")
-    if "frame_ancestors" in changes:
-        changes["frame_ancestors"] = tuple(changes["frame_ancestors"])
+    for name in ("frame_ancestors", "callback_events"):
+        if name in changes:
+            changes[name] = tuple(changes[name])
+    if {"client_base_url", "client_callback_path"} & changes.keys():
+        changes["callbacks_disabled"] = False
     if "host_urls" in changes:
         _check_templates(changes["host_urls"])
     if request.client_auth is not UNSET:
@@ -262,6 +268,9 @@ def _view(tenant: Tenant) -> TenantView:
         client_base_url=tenant.client_base_url,
         client_callback_path=tenant.client_callback_path,
         client_auth=tenant.auth_method,
+        callback_events=list(tenant.callback_events),
+        callback_strict=tenant.callback_strict,
+        callbacks_disabled=tenant.callbacks_disabled,
         frame_ancestors=list(tenant.frame_ancestors),
         host_urls=tenant.host_urls,
         created_at=format_us(tenant.created_us),

@@ -43,12 +43,13 @@ class RedisEventLog:
         """See EventLog."""
         names = self._partitions[logged.partition]
         is_dead = logged.status is EventStatus.DEAD
-        file_id = logged.event.context.file_id
+        context = logged.event.context
+        lane = f"{context.tenant_id}/{context.file_id}"
         return bool(
             await self._redis.run(
                 _REPLAY,
-                (names.dead if is_dead else names.done, names.due, names.lane_prefix + file_id),
-                (logged.entry_id, file_id, int(is_dead)),
+                (names.dead if is_dead else names.done, names.due, names.lane(lane)),
+                (logged.entry_id, lane, int(is_dead)),
             )
         )
 
@@ -83,7 +84,7 @@ class RedisEventLog:
         for names, entries, lane_ids in zip(self._partitions, streams, lanes, strict=True):
             raws = [_as_lane_writes(entry) for entry in entries]
             if lane_ids:
-                keys = [names.lane_prefix + text(lane) for lane in lane_ids]
+                keys = [names.lane(text(lane)) for lane in lane_ids]
                 for waiting in await self._redis.pipeline(
                     [("LRANGE", key, 0, SCANNED_MAX - 1) for key in keys]
                 ):

@@ -1,6 +1,7 @@
 """The stream of events and its lanes in Redis; see `genro_wopi.domain.events.EventQueue`."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -10,12 +11,14 @@ from genro_wopi.adapters.redis.keys import PartitionKeys
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.events import Delivery, Event, EventContext
+from genro_wopi.domain.identifiers import TenantId
 
 _TAKE: Final = Script("take_events")
 _HOLD: Final = Script("hold_event")
 _SETTLE: Final = Script("settle_event")
 
 MOVED_MAX: Final = 200
+LOOKED_AT_MAX: Final = 200
 CLAIM_MS: Final = 6_000
 """A worker renews its claims every two seconds, so one lapses only when its worker died."""
 
@@ -43,11 +46,14 @@ class RedisEventQueue:
         self._partitions = [PartitionKeys(n) for n in range(partition_count)]
         self._claim_ms = claim_ms
 
-    async def take(self, *, limit: int) -> list[Delivery]:
+    async def take(
+        self, *, limit: int, busy: Mapping[TenantId, int] | None = None
+    ) -> list[Delivery]:
         """See EventQueue."""
+        parked = msgspec.json.encode(busy or {}).decode()
+        limits = (MOVED_MAX, limit, self._claim_ms, parked, LOOKED_AT_MAX)
         calls = [
-            ((p.events, p.due, p.attempts), (p.lane_prefix, MOVED_MAX, limit, self._claim_ms))
-            for p in self._partitions
+            ((p.events, p.due, p.attempts), (p.lane_prefix, *limits)) for p in self._partitions
         ]
         taken: list[Delivery] = []
         for names, rows in zip(
@@ -59,7 +65,7 @@ class RedisEventQueue:
     async def hold(self, delivery: Delivery) -> None:
         """See EventQueue."""
         names = self._partitions[delivery.partition]
-        lane = names.lane_prefix + delivery.lane
+        lane = names.lane(delivery.lane)
         arguments = (delivery.lane, delivery.raw, self._claim_ms)
         await self._redis.run(_HOLD, (lane, names.due), arguments)
 
@@ -70,6 +76,10 @@ class RedisEventQueue:
     async def retry_later(self, delivery: Delivery, *, delay_ms: int) -> None:
         """See EventQueue."""
         await self._settle(delivery, "retry", delay_ms, "")
+
+    async def park(self, delivery: Delivery, *, delay_ms: int) -> None:
+        """See EventQueue."""
+        await self._settle(delivery, "park", delay_ms, "")
 
     async def give_up(self, delivery: Delivery, *, reason: str) -> None:
         """See EventQueue."""
@@ -90,7 +100,7 @@ class RedisEventQueue:
         await self._redis.run(
             _SETTLE,
             (
-                names.lane_prefix + delivery.lane,
+                names.lane(delivery.lane),
                 *(names.due, names.attempts, names.dead, names.done),
             ),
             (delivery.lane, delivery.raw, outcome, delay_ms, reason, REMEMBERED),

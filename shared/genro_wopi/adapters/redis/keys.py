@@ -147,6 +147,10 @@ class PartitionKeys:
         """Events that were delivered lately."""
         return f"{self._tag}:done"
 
+    def lane(self, name: str) -> str:
+        """One lane, by its name: tenant/file."""
+        return self.lane_prefix + name.rpartition("/")[2]
+
     @property
     def lane_prefix(self) -> str:
         """What a lane's key begins with; the file's id follows."""

@@ -2,7 +2,7 @@
 --
 -- KEYS[1] lane
 -- KEYS[2] due
--- ARGV[1] file id
+-- ARGV[1] name of the lane
 -- ARGV[2] the event as it was taken
 -- ARGV[3] how long the claim lasts from now, ms
 --

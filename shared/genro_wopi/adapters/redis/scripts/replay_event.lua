@@ -4,7 +4,7 @@
 -- KEYS[2] due
 -- KEYS[3] lane
 -- ARGV[1] id of the entry
--- ARGV[2] file id
+-- ARGV[2] name of the lane
 -- ARGV[3] '1' where the entry is taken out (dead letters); a delivered event stays remembered
 --
 -- Returns: 1; 0 where the entry is not there any more.

@@ -5,9 +5,9 @@
 -- KEYS[3] attempts
 -- KEYS[4] dead
 -- KEYS[5] done
--- ARGV[1] file id
+-- ARGV[1] name of the lane
 -- ARGV[2] the event as it was taken
--- ARGV[3] done | retry | dead
+-- ARGV[3] done | retry | park | dead; parked, it was not tried
 -- ARGV[4] delay before the next attempt, ms
 -- ARGV[5] why it was given up
 -- ARGV[6] how many delivered events are remembered
@@ -17,7 +17,8 @@
 -- include: moment
 if redis.call('LINDEX', KEYS[1], 0) ~= ARGV[2] then return 0 end
 local now = math.floor(now_us() / 1000)
-if ARGV[3] == 'retry' then
+if ARGV[3] == 'park' then redis.call('HINCRBY', KEYS[3], ARGV[1], -1) end
+if ARGV[3] == 'retry' or ARGV[3] == 'park' then
   redis.call('ZADD', KEYS[2], now + tonumber(ARGV[4]), ARGV[1])
   return 1
 end
