@@ -22,6 +22,7 @@ from granian.server.embed import Server
 from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.adapters.redis.rows import GRACE_US, KEPT_US
 from genro_wopi.adapters.redis.scripts import Script
+from genro_wopi.adapters.redis.session_store import OPEN_TTL_MS
 from genro_wopi.adapters.storage.local import LocalStorage
 from genro_wopi.adapters.storage.s3_client import S3Client, S3Settings, open_client
 from genro_wopi.domain.paths import StoragePath
@@ -132,8 +133,8 @@ class Floor:
         session, file_id, names = self._s["session_id"], self._s["file_id"], self._keys
         await self._run(
             self._admit,
-            (names.session(session), names.file, names.lock, names.events),
-            (session, file_id, purpose, GRACE_US, KEPT_US),
+            (names.session(session), names.file, names.lock, names.events, names.open),
+            (session, file_id, purpose, GRACE_US, KEPT_US, OPEN_TTL_MS),
         )
 
     async def _run(self, script: Script, keys: Any, arguments: Any) -> Any:

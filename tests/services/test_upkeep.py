@@ -6,6 +6,7 @@ import time
 import msgspec
 import pytest
 
+from genro_wopi.adapters.redis.session_ends import RedisSessionEnds
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.upkeep_queue import RedisUpkeepQueue
 from genro_wopi.callback_worker.operations.upkeep import Caretaker, end_rescues, look_at
@@ -33,6 +34,7 @@ class LaterClock(SystemClock):
 def caretaker(wopi: Wopi, *, days: int = 0) -> Caretaker:
     host = wopi.service.host
     return Caretaker(
+        ends=RedisSessionEnds(wopi.redis, PARTITIONS),
         queue=RedisUpkeepQueue(wopi.redis, PARTITIONS),
         registry=host.registry,
         directory=host.directory,

@@ -13,6 +13,7 @@ from genro_wopi.adapters.redis.event_queue import RedisEventQueue
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.leases import RedisLeases
 from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
+from genro_wopi.adapters.redis.session_ends import RedisSessionEnds
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.upkeep_queue import RedisUpkeepQueue
 from genro_wopi.adapters.secrets import AesGcmRing
@@ -59,6 +60,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         )
         stack.push_async_callback(storages.aclose)
         caretaker = Caretaker(
+            ends=RedisSessionEnds(redis, settings.event_partitions),
             queue=RedisUpkeepQueue(redis, settings.event_partitions),
             registry=RedisFileRegistry(redis, settings.event_partitions),
             directory=CachedDirectory(RedisTenantStore(redis)),

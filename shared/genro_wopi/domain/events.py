@@ -20,6 +20,7 @@ class EventName(StrEnum):
     SESSION_CREATED = "session_created"
     DOCUMENT_OPENED = "document_opened"
     DOCUMENT_SAVED = "document_saved"
+    DOCUMENT_CLOSED = "document_closed"
     DOCUMENT_RENAMED = "document_renamed"
     DOCUMENT_DELETED = "document_deleted"
     DOCUMENT_ACTIVITY = "document_activity"

@@ -1,4 +1,4 @@
-"""Ends what was kept long enough: versions, deleted files, recovery copies.
+"""Ends what lasted long enough: sessions, versions, deleted files, recovery copies.
 
 Any number of workers do this; a file is taken by one of them, and what a killed one began is begun
 again by the next. Only what the host itself kept is ever removed.
@@ -16,12 +16,13 @@ from genro_wopi.domain.files import FileRecord, FileRegistry
 from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.moves import deleted_at_us
 from genro_wopi.domain.rescues import Rescue, RescueStore, rescue_note
+from genro_wopi.domain.session_ends import SessionEnds
 from genro_wopi.domain.storages import StorageBackend, StorageOpener
 from genro_wopi.domain.tenants import Directory, TenantStore
 from genro_wopi.domain.upkeep_queue import DueFile, UpkeepQueue
 from genro_wopi.domain.version_policy import DAY_US, VersionPolicy, upkeep
 
-ROUND_S: Final = 5.0
+ROUND_S: Final = 2.0
 FILES_AT_ONCE: Final = 20
 VERSIONS_MAX: Final = 5_000
 SWEEP_MS: Final = 600_000
@@ -36,6 +37,7 @@ Report = Callable[[str, int], None]
 class Caretaker(msgspec.Struct, frozen=True, kw_only=True):
     """What is worked with, and how long things are kept."""
 
+    ends: SessionEnds
     queue: UpkeepQueue
     registry: FileRegistry
     directory: Directory
@@ -60,6 +62,8 @@ async def keep_up(caretaker: Caretaker, stopping: asyncio.Event) -> None:
 
 
 async def _round(caretaker: Caretaker) -> None:
+    while await caretaker.ends.sweep():
+        continue
     for due in await caretaker.queue.take(limit=FILES_AT_ONCE):
         await _tried(lambda due=due: look_at(caretaker, due))
     if await caretaker.queue.claim_sweep(interval_ms=SWEEP_MS):

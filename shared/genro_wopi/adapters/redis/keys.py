@@ -10,6 +10,8 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{NN}:released:<file_id>          | hash   | 60 s                    | wopi-service        |
 | wopi:{NN}:session:<session_id>        | hash   | its end + grace + 1 h   | session-, wopi-serv.|
 | wopi:{NN}:children:<session_id>       | hash   | 8 days                  | wopi-service        |
+| wopi:{NN}:open:<file_id>              | hash   | 8 days                  | wopi-service        |
+| wopi:{NN}:live                        | zset   | permanent, trimmed      | session-service     |
 | wopi:{NN}:intents                     | zset   | permanent, trimmed      | wopi-service        |
 | wopi:{NN}:upkeep                      | zset   | permanent, trimmed      | all                 |
 | wopi:{NN}:events                      | stream | permanent, moved to lanes | all               |
@@ -44,7 +46,7 @@ from typing import Final
 from genro_wopi.domain.identifiers import partition_of, session_partition
 
 PERMANENT: Final = re.compile(
-    r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|upkeep|events|lane:.+|due|attempts|dead|done)"
+    r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|live|upkeep|events|lane:.+|due|attempts|dead|done)"
     r"|\{t:.+\}:(tenant|api-keys|storages|path:.+|rescued|rescue:.+)"
     r"|\{e:.*\}:(editors|discovery:.+)|tenants|instance)"
 )
@@ -84,6 +86,16 @@ class FileKeys:
         return f"{self._tag}:released:{self.file_id}"
 
     @property
+    def open(self) -> str:
+        """Sessions that opened the file, with what their events say."""
+        return f"{self._tag}:open:{self.file_id}"
+
+    @property
+    def live(self) -> str:
+        """The partition's sessions, by when they should end."""
+        return f"{self._tag}:live"
+
+    @property
     def intents(self) -> str:
         """Saves that began and were not published yet."""
         return f"{self._tag}:intents"
@@ -121,6 +133,16 @@ class PartitionKeys:
     def intents(self) -> str:
         """Saves that began and were not published yet."""
         return f"{self._tag}:intents"
+
+    @property
+    def live(self) -> str:
+        """Sessions, by when they should end."""
+        return f"{self._tag}:live"
+
+    @property
+    def prefix(self) -> str:
+        """What all keys of the partition begin with."""
+        return f"{self._tag}:"
 
     @property
     def upkeep(self) -> str:
@@ -166,11 +188,6 @@ def session(session_id: str) -> str | None:
 def children(session_id: str) -> str:
     """Sessions that were traded from a session: ``live`` or ``ended`` by id."""
     return f"wopi:{{{session_id[:2]}}}:children:{session_id}"
-
-
-def session_events(session_id: str) -> str:
-    """Stream of the partition that a session lies in."""
-    return f"wopi:{{{session_id[:2]}}}:events"
 
 
 def file_beside(session_id: str, file_id: str) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient, text
-from genro_wopi.adapters.redis.keys import FileKeys
+from genro_wopi.adapters.redis.keys import FileKeys, PartitionKeys
 from genro_wopi.adapters.redis.rows import (
     GRACE_US,
     KEPT_US,
@@ -41,6 +41,9 @@ LIVE: Final = "live"
 ENDED: Final = "ended"
 USER_INFO_TTL_S: Final = 400 * 86_400
 
+OPEN_TTL_MS: Final = 8 * 86_400_000
+"""Longer than the longest session (7 days)."""
+
 INDEX_TTL_S: Final = 8 * 86_400
 """The index of a tenant's sessions outlives its longest session (7 days)."""
 
@@ -63,8 +66,8 @@ class RedisSessionStore:
         names = FileKeys(file_id, self._partition_count)
         reply = await self._redis.run(
             _ADMIT,
-            (names.session(session_id), names.file, names.lock, names.events),
-            (session_id, file_id, purpose, GRACE_US, KEPT_US),
+            (names.session(session_id), names.file, names.lock, names.events, names.open),
+            (session_id, file_id, purpose, GRACE_US, KEPT_US, OPEN_TTL_MS),
             deadline_s=deadline_s,
         )
         if reply[0] != b"ok":
@@ -94,7 +97,7 @@ class RedisSessionStore:
         )
         row = await self._redis.run(
             _CREATE,
-            (names.session(session.session_id), names.file, names.events),
+            (names.session(session.session_id), names.file, names.events, names.live),
             (
                 file.file_id,
                 msgspec.json.encode(session),
@@ -105,6 +108,7 @@ class RedisSessionStore:
                 ends_us,
                 KEPT_US,
                 text(user_info),
+                session.session_id,
             ),
         )
         index = keys.tenant_sessions(session.tenant_id)
@@ -161,8 +165,9 @@ class RedisSessionStore:
         file_id = key and text(await self._redis.call("HGET", key, "fid"))
         if key is None or not file_id:
             return None
-        names = (key, keys.file_beside(session_id, file_id), keys.session_events(session_id))
-        row = await self._redis.run(_END, names, (state, KEPT_US))
+        beside = PartitionKeys(int(session_id[:2], 16))
+        names = (key, keys.file_beside(session_id, file_id), beside.events, beside.live)
+        row = await self._redis.run(_END, names, (state, KEPT_US, session_id))
         if row is None:
             return None
         status = session_status(row, _now_us())

@@ -4,11 +4,13 @@
 -- KEYS[2] file
 -- KEYS[3] lock
 -- KEYS[4] events
+-- KEYS[5] open
 -- ARGV[1] session id
 -- ARGV[2] file id that the request names
 -- ARGV[3] purpose: check | read | save | lock_state
 -- ARGV[4] grace after the session's end, us
 -- ARGV[5] how long an ended session is kept, us
+-- ARGV[6] how long it is remembered who opened the file, ms
 --
 -- A session in its grace may save; it may also look at the file while a lock still protects what its
 -- editor holds. Reading opens: the first one emits document_opened, and the version that is read is
@@ -33,6 +35,8 @@ if phase == 'active' then slide(KEYS[1], now, ARGV[5]) end
 if ARGV[3] == 'read' then
   if s[5] ~= '1' then
     redis.call('HSET', KEYS[1], 'opened', '1')
+    redis.call('HSET', KEYS[5], ARGV[1], s[8])
+    redis.call('PEXPIRE', KEYS[5], ARGV[6])
     emit(KEYS[4], KEYS[2], 'document_opened', s[8], now, 'version', file[5] or '')
   end
   if file[5] then

@@ -3,6 +3,7 @@
 -- KEYS[1] session
 -- KEYS[2] file
 -- KEYS[3] events
+-- KEYS[4] live
 -- ARGV[1] file id
 -- ARGV[2] what was decided, JSON
 -- ARGV[3] what its events say, JSON
@@ -12,6 +13,7 @@
 -- ARGV[7] end in any case, us
 -- ARGV[8] how long an ended session is kept, us
 -- ARGV[9] what editors keep about the person
+-- ARGV[10] session id
 --
 -- Emits session_created.
 -- Returns: {doc, state, expires_us, ends_us, opened}.
@@ -25,6 +27,7 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
     'created_us', ARGV[5], 'ttl_us', ARGV[6], 'ends_us', ARGV[7], 'state', 'active',
     'expires_us', int(expires), 'opened', '0', 'user_info', ARGV[9])
   redis.call('PEXPIRE', KEYS[1], math.ceil((expires - now + tonumber(ARGV[8])) / 1000))
+  redis.call('ZADD', KEYS[4], math.ceil(expires / 1000), ARGV[10] .. ' ' .. ARGV[1])
   emit(KEYS[3], KEYS[2], 'session_created', ARGV[3], now)
 end
 return redis.call('HMGET', KEYS[1], 'doc', 'state', 'expires_us', 'ends_us', 'opened')

@@ -3,8 +3,10 @@
 -- KEYS[1] session
 -- KEYS[2] file
 -- KEYS[3] events
+-- KEYS[4] live
 -- ARGV[1] draining | revoked
 -- ARGV[2] how long an ended session is kept, us
+-- ARGV[3] session id
 --
 -- Emits session_closed when an active session ends.
 -- Returns: {doc, state, expires_us, ends_us, opened}; nil where there is no such session.
@@ -17,6 +19,7 @@ local now = now_us()
 if state == 'active' then
   redis.call('HSET', KEYS[1], 'state', ARGV[1], 'expires_us', int(now))
   redis.call('PEXPIRE', KEYS[1], math.ceil(tonumber(ARGV[2]) / 1000))
+  redis.call('ZADD', KEYS[4], math.floor(now / 1000), ARGV[3] .. ' ' .. redis.call('HGET', KEYS[1], 'fid'))
   emit(KEYS[3], KEYS[2], 'session_closed', redis.call('HGET', KEYS[1], 'context'), now, 'state', ARGV[1])
 elseif state == 'draining' and ARGV[1] == 'revoked' then
   redis.call('HSET', KEYS[1], 'state', 'revoked')
