@@ -6,6 +6,7 @@ import time
 import msgspec
 import pytest
 
+from genro_wopi.adapters.redis.audit_store import RedisAuditStore
 from genro_wopi.adapters.redis.session_ends import RedisSessionEnds
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.upkeep_queue import RedisUpkeepQueue
@@ -34,6 +35,7 @@ class LaterClock(SystemClock):
 def caretaker(wopi: Wopi, *, days: int = 0) -> Caretaker:
     host = wopi.service.host
     return Caretaker(
+        audit=RedisAuditStore(wopi.redis, PARTITIONS),
         ends=RedisSessionEnds(wopi.redis, PARTITIONS),
         queue=RedisUpkeepQueue(wopi.redis, PARTITIONS),
         registry=host.registry,
@@ -44,6 +46,7 @@ def caretaker(wopi: Wopi, *, days: int = 0) -> Caretaker:
         clock=LaterClock(days),
         recovery_days=30,
         deleted_days=30,
+        audit_days=365,
         report=lambda _what, _count: None,
     )
 

@@ -8,6 +8,7 @@ import msgspec
 
 from genro_wopi.adapters.directory import CachedDirectory
 from genro_wopi.adapters.http.egress import EgressPolicy
+from genro_wopi.adapters.redis.audit_store import RedisAuditStore
 from genro_wopi.adapters.redis.client import connect
 from genro_wopi.adapters.redis.event_queue import RedisEventQueue
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
@@ -60,6 +61,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         )
         stack.push_async_callback(storages.aclose)
         caretaker = Caretaker(
+            audit=RedisAuditStore(redis, settings.event_partitions),
             ends=RedisSessionEnds(redis, settings.event_partitions),
             queue=RedisUpkeepQueue(redis, settings.event_partitions),
             registry=RedisFileRegistry(redis, settings.event_partitions),
@@ -70,6 +72,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             clock=SystemClock(),
             recovery_days=settings.recovery_days,
             deleted_days=settings.deleted_days,
+            audit_days=settings.audit_days,
             report=report_upkeep,
         )
         queue = RedisEventQueue(redis, blocking, settings.event_partitions)

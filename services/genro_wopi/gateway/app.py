@@ -13,6 +13,7 @@ from genro_wopi.adapters.directory import CachedDirectory
 from genro_wopi.adapters.editors import FetchingEditorDirectory
 from genro_wopi.adapters.http.egress import EgressPolicy
 from genro_wopi.adapters.http.fetch import FetchError, fetch
+from genro_wopi.adapters.redis.audit_store import RedisAuditStore
 from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.editor_store import RedisEditorStore
 from genro_wopi.adapters.redis.event_log import RedisEventLog
@@ -114,6 +115,7 @@ def build_service(
         locks=RedisLockStore(redis, partitions),
         rescues=RedisRescueStore(redis),
         events=RedisEventLog(redis, partitions),
+        audit=RedisAuditStore(redis, partitions),
         sessions=RedisSessionStore(redis, partitions),
         bodies=spool,
         file_bytes_max=settings.file_bytes_max,

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from genro_wopi.management import (
+    audit,
     editors,
     events,
     files,
@@ -65,6 +66,10 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     events.EVENTS_LIST,
     events.EVENTS_REPLAY,
     events.EVENTS_REPLAY_DEAD,
+    audit.AUDIT_LIST,
+    audit.AUDIT_EXPORT,
+    audit.AUDIT_GET,
+    audit.AUDIT_PURGE,
     locks.LOCKS_LIST,
     locks.LOCKS_FORCE_UNLOCK,
     recovery.RECOVERY_LIST,

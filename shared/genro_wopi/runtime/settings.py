@@ -84,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lock_ttl_seconds: int
     recovery_days: int
     deleted_days: int
+    audit_days: int
     drain_seconds: int
     callback_retry_seconds: tuple[int, ...]
     log_format: str
@@ -402,6 +403,15 @@ SETTINGS: Final = (
         help="How long deleted files can be taken back.",
         example="30",
         default="30",
+        services=_C,
+    ),
+    Setting(
+        name="audit_days",
+        parse=_number(1, 36_500),
+        kind="days",
+        help="How long audit records are kept; at most 100,000 of a tenant.",
+        example="365",
+        default="365",
         services=_C,
     ),
     Setting(

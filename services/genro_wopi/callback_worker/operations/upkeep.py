@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from genro_wopi.domain.audit import AuditStore
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.errors import HostError, NotFoundError
 from genro_wopi.domain.files import FileRecord, FileRegistry
@@ -38,6 +39,7 @@ class Caretaker(msgspec.Struct, frozen=True, kw_only=True):
     """What is worked with, and how long things are kept."""
 
     ends: SessionEnds
+    audit: AuditStore
     queue: UpkeepQueue
     registry: FileRegistry
     directory: Directory
@@ -47,6 +49,7 @@ class Caretaker(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     recovery_days: int
     deleted_days: int
+    audit_days: int
     report: Report
 
 
@@ -64,10 +67,21 @@ async def keep_up(caretaker: Caretaker, stopping: asyncio.Event) -> None:
 async def _round(caretaker: Caretaker) -> None:
     while await caretaker.ends.sweep():
         continue
+    while await caretaker.audit.keep_events():
+        continue
     for due in await caretaker.queue.take(limit=FILES_AT_ONCE):
         await _tried(lambda due=due: look_at(caretaker, due))
     if await caretaker.queue.claim_sweep(interval_ms=SWEEP_MS):
         await end_rescues(caretaker)
+        await end_audit(caretaker)
+
+
+async def end_audit(caretaker: Caretaker) -> None:
+    """Remove audit records that were kept long enough."""
+    before_us = caretaker.clock.now_us() - caretaker.audit_days * DAY_US
+    for tenant_id in await caretaker.audit.tenants():
+        removed = await caretaker.audit.purge(tenant_id, before_us=before_us)
+        caretaker.report("audit records", removed)
 
 
 async def _tried(work: Callable[[], Awaitable[None]]) -> None:

@@ -1,12 +1,12 @@
 """Events on their way: looking at them, and sending them again."""
 
-from datetime import datetime
 from typing import Final
 
 from genro_wopi.domain.callers import Caller
-from genro_wopi.domain.errors import FieldError, InvalidFieldsError, NotFoundError
+from genro_wopi.domain.errors import NotFoundError
 from genro_wopi.domain.events import EventStatus, LoggedEvent
 from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.gateway.operations.moments import moment_us
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.management.events import (
     EventList,
@@ -51,7 +51,7 @@ async def replay_event(office: Office, caller: Caller, request: EventReplay) -> 
 
 async def replay_dead(office: Office, caller: Caller, request: EventsReplay) -> Replayed:
     """Deliver dead letters again, the oldest first."""
-    since_us = _moment_us(request.since) if request.since else 0
+    since_us = moment_us("since", request.since) if request.since else 0
     count = 0
     dead = await _all(office, caller.tenant(request.tenant_id), EventStatus.DEAD)
     for logged in reversed(dead):
@@ -67,14 +67,6 @@ async def replay_dead(office: Office, caller: Caller, request: EventsReplay) -> 
 
 async def _all(office: Office, tenant_id: TenantId, status: EventStatus) -> list[LoggedEvent]:
     return await office.events.find(tenant_id, status, before_us=FAR_US, limit=REPLAYED_MAX)
-
-
-def _moment_us(value: str) -> int:
-    try:
-        return int(datetime.fromisoformat(value).timestamp() * 1_000_000)
-    except ValueError as error:
-        problem = "use ISO 8601, as in 2026-12-31T23:59:59Z"
-        raise InvalidFieldsError((FieldError("since", problem),)) from error
 
 
 def _view(logged: LoggedEvent) -> EventView:

@@ -60,8 +60,8 @@ class UploadConditions(msgspec.Struct, frozen=True):
 class Download(msgspec.Struct, frozen=True, kw_only=True):
     """A document that is being read; `source` closes it."""
 
-    size_bytes: int
-    """Of the whole document."""
+    size_bytes: int | None
+    """Of the whole document; None where it is made as it is sent."""
     version: str
     part: ByteRange | None
     chunks: AsyncIterator[bytes]

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from genro_wopi.domain.audit import AuditStore
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.commit import SaveLedger
 from genro_wopi.domain.editors import EditorDirectory, EditorStore
@@ -37,6 +38,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     locks: LockStore
     rescues: RescueStore
     events: EventLog
+    audit: AuditStore
     sessions: SessionStore
     bodies: BodyReceiver
     file_bytes_max: int

@@ -2,7 +2,6 @@
 
 import base64
 import secrets
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +19,7 @@ from genro_wopi.domain.identifiers import TenantId, parse_slug
 from genro_wopi.domain.secrets import Sealed, Secret
 from genro_wopi.domain.tenants import ApiKey, AuthMethod, Tenant, WopiMode
 from genro_wopi.gateway.operations.authenticate import new_api_key
+from genro_wopi.gateway.operations.moments import moment_us
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.management.operation import Nothing, Page, Upserted
 from genro_wopi.management.tenants import (
@@ -121,7 +121,7 @@ async def delete_tenant(office: Office, caller: Caller, request: TenantDelete) -
 async def create_api_key(office: Office, caller: Caller, request: ApiKeyCreate) -> ApiKeyCreated:
     """Make a key; it is shown this once."""
     tenant = await tenant_of(office, caller, request.tenant_id)
-    expires_us = _moment("expires_at", request.expires_at) if request.expires_at else None
+    expires_us = moment_us("expires_at", request.expires_at) if request.expires_at else None
     secret, key = await _add_key(office, tenant.tenant_id, expires_us=expires_us, note=request.note)
     return ApiKeyCreated(**msgspec.structs.asdict(_key_view(key)), api_key=secret.reveal())
 
@@ -246,17 +246,6 @@ async def _add_key(
     )
     await office.tenants.put_api_key(tenant_id, key)
     return secret, key
-
-
-def _moment(field: str, value: str) -> int:
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError as error:
-        problem = "use ISO 8601, as in 2026-12-31T23:59:59Z"
-        raise InvalidFieldsError((FieldError(field, problem),)) from error
-    if moment.tzinfo is None:
-        raise InvalidFieldsError((FieldError(field, "name the time zone, as in …Z"),))
-    return int(moment.timestamp() * 1_000_000)
 
 
 def _view(tenant: Tenant) -> TenantView:

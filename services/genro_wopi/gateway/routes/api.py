@@ -11,7 +11,9 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 
 from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.errors import HostError
 from genro_wopi.gateway.operations import (
+    audit,
     deleted,
     editors,
     events,
@@ -79,6 +81,10 @@ HANDLERS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
     "files.versions": versions.list_versions,
     "files.restore": versions.restore_version,
     "folders.create": files.create_folder,
+    "audit.list": audit.list_audit,
+    "audit.get": audit.get_audit,
+    "audit.export": audit.export_audit,
+    "audit.purge": audit.purge_audit,
     "events.list": events.list_events,
     "events.replay": events.replay_event,
     "events.replay-dead": events.replay_dead,
@@ -123,11 +129,14 @@ async def _answered(operation: Operation[Any, Any], request: ApiRequest) -> Resp
     service: GatewayService = request.app.state["gateway"]
     started_s = time.perf_counter()
     service.readiness.in_flight += 1
+    command, reason = _Command(), ""
     try:
-        answer = await _carry_out(service, operation, request)
+        answer = await _carry_out(service, operation, request, command)
     except Exception as error:  # noqa: BLE001 - the top of every request: it answers, logs, counts
-        answer = _refused(error, operation.name)
+        answer, reason = _refused(error, operation.name), str(error)
         await drain(request)
+    try:
+        await _note(service, operation, command, answer.status_code or operation.status, reason)
     finally:
         service.readiness.in_flight -= 1
     metrics.API_REQUESTS.labels(operation.name, str(answer.status_code)).inc()
@@ -135,8 +144,41 @@ async def _answered(operation: Operation[Any, Any], request: ApiRequest) -> Resp
     return answer
 
 
+class _Command:
+    """Who calls, and what is asked, as far as a request came."""
+
+    caller: Caller | None = None
+    parameters: msgspec.Struct | None = None
+
+
+async def _note(
+    service: GatewayService,
+    operation: Operation[Any, Any],
+    command: _Command,
+    status: int,
+    reason: str,
+) -> None:
+    """Note a command in the audit trail. It has been carried out: it is answered in any case."""
+    if command.caller is None or command.parameters is None or not audit.is_audited(operation):
+        return
+    try:
+        await audit.note_command(
+            service.office,
+            operation,
+            command.caller,
+            command.parameters,
+            status=status,
+            reason=reason,
+        )
+    except HostError as error:
+        get_logger().warning("command_not_audited", operation=operation.name, reason=str(error))
+
+
 async def _carry_out(
-    service: GatewayService, operation: Operation[Any, Any], request: ApiRequest
+    service: GatewayService,
+    operation: Operation[Any, Any],
+    request: ApiRequest,
+    command: _Command,
 ) -> Response[Any]:
     office = service.office
     caller = await authenticate(
@@ -145,6 +187,7 @@ async def _carry_out(
     if operation.access is Access.ADMIN:
         caller.require_admin()
     parameters = await _parameters(operation, request)
+    command.caller, command.parameters = caller, parameters
     if operation.owner is Owner.SESSION_SERVICE:
         return await _sent_on(service, operation, caller, parameters)
     if operation.content is Content.UPLOAD:
@@ -210,15 +253,16 @@ async def _download(
     byte_range = request.headers.get("range")
     open_download = HANDLERS[operation.name]
     download: files.Download = await open_download(service.office, caller, parameters, byte_range)
-    size_bytes = download.part.size_bytes if download.part else download.size_bytes
     headers = {
         "Content-Type": "application/octet-stream",
-        "Content-Length": str(size_bytes),
         "Content-Disposition": "attachment",
         "X-Content-Type-Options": "nosniff",
-        "Accept-Ranges": "bytes",
-        "ETag": f'"{download.version}"',
     }
+    size_bytes = download.part.size_bytes if download.part else download.size_bytes
+    if size_bytes is not None:
+        headers |= {"Content-Length": str(size_bytes), "Accept-Ranges": "bytes"}
+    if download.version:
+        headers["ETag"] = f'"{download.version}"'
     if download.part:
         part = download.part
         headers["Content-Range"] = f"bytes {part.first}-{part.last}/{download.size_bytes}"

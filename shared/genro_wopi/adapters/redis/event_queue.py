@@ -53,7 +53,8 @@ class RedisEventQueue:
         parked = msgspec.json.encode(busy or {}).decode()
         limits = (MOVED_MAX, limit, self._claim_ms, parked, LOOKED_AT_MAX)
         calls = [
-            ((p.events, p.due, p.attempts), (p.lane_prefix, *limits)) for p in self._partitions
+            ((p.events, p.due, p.attempts, p.unaudited), (p.lane_prefix, *limits))
+            for p in self._partitions
         ]
         taken: list[Delivery] = []
         for names, rows in zip(

@@ -13,6 +13,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{NN}:open:<file_id>              | hash   | 8 days                  | wopi-service        |
 | wopi:{NN}:live                        | zset   | permanent, trimmed      | session-service     |
 | wopi:{NN}:intents                     | zset   | permanent, trimmed      | wopi-service        |
+| wopi:{NN}:unaudited                   | stream | permanent, moved to audit | callback-worker   |
 | wopi:{NN}:upkeep                      | zset   | permanent, trimmed      | all                 |
 | wopi:{NN}:events                      | stream | permanent, moved to lanes | all               |
 | wopi:{NN}:lane:<file_id>              | list   | until delivered         | callback-worker     |
@@ -28,6 +29,9 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{t:T}:user-info:<sha256>         | string | 400 days                | wopi-service        |
 | wopi:{t:T}:rescued                    | zset   | permanent, trimmed      | wopi-service        |
 | wopi:{t:T}:rescue:<id>                | string | permanent, until its end | wopi-service       |
+| wopi:{t:T}:audit                      | stream | permanent, trimmed      | gateway, callback-w.|
+| wopi:{t:T}:audited:<event_id>         | string | 1 h                     | callback-worker     |
+| wopi:audited                          | set    | permanent               | gateway, callback-w.|
 | wopi:tenants                          | zset   | permanent (config)      | gateway             |
 | wopi:instance                         | string | permanent (config)      | gateway             |
 | wopi:{e:SCOPE}:editors                | hash   | permanent (config)      | gateway             |
@@ -46,9 +50,9 @@ from typing import Final
 from genro_wopi.domain.identifiers import partition_of, session_partition
 
 PERMANENT: Final = re.compile(
-    r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|live|upkeep|events|lane:.+|due|attempts|dead|done)"
-    r"|\{t:.+\}:(tenant|api-keys|storages|path:.+|rescued|rescue:.+)"
-    r"|\{e:.*\}:(editors|discovery:.+)|tenants|instance)"
+    r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|live|upkeep|unaudited|events|lane:.+|due|attempts|dead|done)"
+    r"|\{t:.+\}:(tenant|api-keys|storages|path:.+|rescued|rescue:.+|audit)"
+    r"|\{e:.*\}:(editors|discovery:.+)|tenants|instance|audited)"
 )
 """Keys that may live for ever; the tests fail on any other that has no expiry."""
 
@@ -59,6 +63,10 @@ SWEEP: Final = "wopi:sweep"
 
 UPKEEP_SWEEP: Final = "wopi:upkeep-sweep"
 """Held by the process that looks at recovery copies."""
+
+
+AUDITED: Final = "wopi:audited"
+"""Tenants that have audit records."""
 
 
 class FileKeys:
@@ -140,6 +148,11 @@ class PartitionKeys:
         return f"{self._tag}:live"
 
     @property
+    def unaudited(self) -> str:
+        """Events that the audit trail has not taken yet."""
+        return f"{self._tag}:unaudited"
+
+    @property
     def prefix(self) -> str:
         """What all keys of the partition begin with."""
         return f"{self._tag}:"
@@ -219,6 +232,16 @@ def path(tenant_id: str, storage_name: str, file_path: str) -> str:
 def path_pattern(tenant_id: str) -> str:
     """Match the paths of a tenant; ids of tenants hold nothing that a pattern would read."""
     return f"wopi:{{t:{tenant_id}}}:path:*"
+
+
+def audit(tenant_id: str) -> str:
+    """Audit records of a tenant; empty: of the installation."""
+    return f"wopi:{{t:{tenant_id}}}:audit"
+
+
+def audit_noted(tenant_id: str, event_id: str) -> str:
+    """Set while an event may come to the audit trail a second time."""
+    return f"wopi:{{t:{tenant_id}}}:audited:{event_id}"
 
 
 def tenant_sessions(tenant_id: str) -> str:

@@ -44,6 +44,7 @@ class RedisTenantStore:
         await self._redis.call(
             "DEL", keys.tenant(tenant_id), keys.api_keys(tenant_id), keys.storages(tenant_id)
         )
+        await self._redis.call("DEL", keys.audit(tenant_id))  # Not for the next of this name.
         await self._redis.call("DEL", keys.editors(tenant_id))
 
     async def put_api_key(self, tenant_id: TenantId, key: ApiKey) -> None:

@@ -3,6 +3,7 @@
 -- KEYS[1] events
 -- KEYS[2] due
 -- KEYS[3] attempts
+-- KEYS[4] unaudited
 -- ARGV[1] prefix of the lanes' keys; they share the hash tag
 -- ARGV[2] most events to move
 -- ARGV[3] most lanes to claim
@@ -26,7 +27,9 @@ for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[2])
     end
   end
   table.insert(fields, 1, entry[1])
-  redis.call('RPUSH', ARGV[1] .. file_id, cjson.encode(fields))
+  local encoded = cjson.encode(fields)
+  redis.call('RPUSH', ARGV[1] .. file_id, encoded)
+  redis.call('XADD', KEYS[4], '*', 'event', encoded)
   redis.call('ZADD', KEYS[2], 'NX', now, tenant_id .. '/' .. file_id)
   moved[#moved + 1] = entry[1]
 end
