@@ -8,6 +8,7 @@ from httpx import ASGITransport, AsyncClient
 
 from genro_wopi.adapters.redis.client import RedisClient
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
+from genro_wopi.adapters.redis.timeline import RedisTimeline
 from genro_wopi.adapters.tokens import JwtSigner, signer
 from genro_wopi.dev.cluster import new_encryption_key, new_signing_key, verify_keys
 from genro_wopi.domain.access_tokens import AccessClaims
@@ -81,7 +82,7 @@ async def wopi_in_process(
     (files / "a.txt").write_bytes(b"hello")
     await _configure(redis, files)
     session = await world.session(await world.file(), kind=EditorKind.GENERIC)
-    service = build_service(settings, redis, Readiness(), stack)
+    service = build_service(settings, redis, Readiness(), stack, RedisTimeline(redis))
     transport = ASGITransport(create_app(service, redis))  # pyright: ignore[reportArgumentType] - litestar's own types
     http = await stack.enter_async_context(AsyncClient(transport=transport, base_url="http://wopi"))
     return Wopi(http, session, service, redis, world, files, signer(private.signing_keys))

@@ -17,6 +17,7 @@ from genro_wopi.adapters.redis.instance_store import RedisInstanceStore
 from genro_wopi.adapters.redis.leases import RedisLeases
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
+from genro_wopi.adapters.redis.timeline import RedisTimeline
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.storage.opener import CachingStorageOpener
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
@@ -59,6 +60,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         stack.push_async_callback(editors.aclose)
         stack.push_async_callback(storages.aclose)
         tenants = RedisTenantStore(redis)
+        timeline = RedisTimeline(redis)
         desk = Desk(
             instances=RedisInstanceStore(redis),
             sessions=RedisSessionStore(redis, settings.event_partitions),
@@ -69,6 +71,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             signer=signer(settings.signing_keys),
             verifier=own_verifier(settings.signing_keys),
             ring=ring,
+            timeline=timeline,
             clock=SystemClock(),
             public_url=settings.public_url,
             src_url=settings.src_url,
@@ -79,8 +82,10 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         )
         async with asyncio.TaskGroup() as tasks:
             refreshing = tasks.create_task(_keep_discovery_fresh(editors, tenants))
+            tasks.create_task(timeline.write_until(stopping))
             await serve(create_app(service, redis), settings, readiness, stopping)
             refreshing.cancel()
+        await timeline.flush()
 
 
 def create_app(service: SessionService, redis: RedisClient) -> Litestar:

@@ -27,6 +27,7 @@ OPERATIONS: Final[dict[str, tuple[type[Any], Callable[..., Awaitable[Any]]]]] = 
     "sessions.create": (sessions.SessionCreate, create.create_session),
     "sessions.list": (sessions.SessionListRequest, manage.list_sessions),
     "sessions.get": (sessions.SessionRef, manage.get_session),
+    "sessions.timeline": (sessions.SessionRef, manage.session_timeline),
     "sessions.renew": (sessions.SessionRenew, manage.renew_session),
     "sessions.close": (sessions.SessionRef, manage.close_session),
     "sessions.revoke": (sessions.SessionRef, manage.revoke_session),

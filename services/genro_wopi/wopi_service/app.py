@@ -21,6 +21,7 @@ from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
 from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
+from genro_wopi.adapters.redis.timeline import RedisTimeline
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.session_service import SessionServiceClient
 from genro_wopi.adapters.spool import Spool
@@ -29,6 +30,7 @@ from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.adapters.tokens import JwtVerifier, public_keys
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.moves import Mover
+from genro_wopi.domain.timeline import Timeline
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.settings import Settings
 from genro_wopi.web.health import health_routes
@@ -46,18 +48,25 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         redis = await stack.enter_async_context(connect(settings.redis_url.reveal()))
         await require_redis(redis)
         readiness = Readiness()
-        service = build_service(settings, redis, readiness, stack)
+        timeline = RedisTimeline(redis)
+        service = build_service(settings, redis, readiness, stack, timeline)
         intents = RedisIntentStore(redis, settings.event_partitions)
+        writing = asyncio.create_task(timeline.write_until(stopping))
         reconciling = asyncio.create_task(reconcile_until(service.host, intents, stopping))
         try:
             await serve(create_app(service, redis), settings, readiness, stopping)
         finally:
             reconciling.cancel()
-            await asyncio.wait((reconciling,))
+            await asyncio.wait((reconciling, writing))
+            await timeline.flush()
 
 
 def build_service(
-    settings: Settings, redis: RedisClient, readiness: Readiness, stack: AsyncExitStack
+    settings: Settings,
+    redis: RedisClient,
+    readiness: Readiness,
+    stack: AsyncExitStack,
+    timeline: Timeline,
 ) -> WopiService:
     """Choose the adapters; what they hold open closes with the stack."""
     clock = SystemClock()
@@ -109,7 +118,11 @@ def build_service(
     spool = Spool(settings.spool_dir, disk_bytes_max=settings.spool_bytes_max)
     spool.remove_leftovers()
     return WopiService(
-        host=host, spool=spool, file_bytes_max=settings.file_bytes_max, readiness=readiness
+        host=host,
+        spool=spool,
+        timeline=timeline,
+        file_bytes_max=settings.file_bytes_max,
+        readiness=readiness,
     )
 
 

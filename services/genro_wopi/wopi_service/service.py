@@ -3,6 +3,7 @@
 import msgspec
 
 from genro_wopi.adapters.spool import Spool
+from genro_wopi.domain.timeline import Timeline
 from genro_wopi.web.server import Readiness
 from genro_wopi.wopi_service.operations.host import Host
 
@@ -12,5 +13,6 @@ class WopiService(msgspec.Struct, frozen=True, kw_only=True):
 
     host: Host
     spool: Spool
+    timeline: Timeline
     file_bytes_max: int
     readiness: Readiness

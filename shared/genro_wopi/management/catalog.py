@@ -59,6 +59,7 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     sessions.SESSIONS_CREATE,
     sessions.SESSIONS_LIST,
     sessions.SESSIONS_GET,
+    sessions.SESSIONS_TIMELINE,
     sessions.SESSIONS_RENEW,
     sessions.SESSIONS_CLOSE,
     sessions.SESSIONS_REVOKE,

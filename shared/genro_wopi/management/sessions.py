@@ -101,6 +101,30 @@ class SessionRef(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: str | None = None
 
 
+class TimelineItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened."""
+
+    timestamp: str
+    what: str
+    """``launch``, or the name of a WOPI operation."""
+    status: int
+    duration_ms: int
+    reason: str
+
+
+class SessionTimeline(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened in a session since it was made."""
+
+    session_id: str
+    state: SessionState
+    verdict: str
+    """In plain words: how it goes, and what to do where it does not."""
+    notes: list[str]
+    """Why the editor was chosen, or why there is none."""
+    items: list[TimelineItem]
+    """The oldest first, at most 200."""
+
+
 class SessionRenew(msgspec.Struct, frozen=True, kw_only=True):
     """Which session gets a new life."""
 
@@ -159,6 +183,15 @@ SESSIONS_GET: Final = Operation(
     summary="Show a session.",
     request=SessionRef,
     response=SessionView,
+    owner=Owner.SESSION_SERVICE,
+)
+SESSIONS_TIMELINE: Final = Operation(
+    name="sessions.timeline",
+    method="GET",
+    path="/api/sessions/{session_id}/timeline",
+    summary="Tell what happened in a session, and why its document does not open.",
+    request=SessionRef,
+    response=SessionTimeline,
     owner=Owner.SESSION_SERVICE,
 )
 SESSIONS_RENEW: Final = Operation(

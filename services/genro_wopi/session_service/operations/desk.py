@@ -14,6 +14,7 @@ from genro_wopi.domain.secrets import Secret, SecretRing
 from genro_wopi.domain.sessions import GRACE_MS, SessionStatus, SessionStore
 from genro_wopi.domain.storages import StorageOpener
 from genro_wopi.domain.tenants import Directory
+from genro_wopi.domain.timeline import Timeline
 from genro_wopi.management.sessions import SessionRenewed, SessionView
 from genro_wopi.protocol.times import format_us
 
@@ -30,6 +31,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     signer: TokenSigner
     verifier: TokenVerifier
     ring: SecretRing
+    timeline: Timeline
     clock: Clock
     public_url: str
     src_url: str

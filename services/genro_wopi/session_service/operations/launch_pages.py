@@ -6,6 +6,7 @@ from genro_wopi.domain.errors import NotFoundError, UnauthenticatedError
 from genro_wopi.domain.paths import base_name, parse_path
 from genro_wopi.domain.sessions import LIFETIME_S_DEFAULT, Session, SessionState
 from genro_wopi.domain.storages import StorageFaultError
+from genro_wopi.domain.timeline import LAUNCH, TimelineEntry
 from genro_wopi.management.sessions import SessionRenewed
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.session_service.operations.choose_editor import editor_url
@@ -51,11 +52,18 @@ async def open_launch(desk: Desk, request: LaunchRequest) -> Launch:
         raise NotFoundError("This link has expired. Go back and open the document again.")
     session = status.session
     tenant = await desk.directory.tenant(session.tenant_id)
+    url = await editor_url(desk, session, is_empty=await _is_empty(desk, session))
+    entry = TimelineEntry(
+        at_us=desk.clock.now_us(),
+        what=LAUNCH,
+        reason="" if url else "the editor does not answer, or does not open this type of file.",
+    )
+    desk.timeline.note(session.session_id, entry)
     return Launch(
         file_name=base_name(session.file_path),
         access_token=desk.token(status).reveal(),
         access_token_ttl=status.ends_us // 1000,
-        editor_url=await editor_url(desk, session, is_empty=await _is_empty(desk, session)),
+        editor_url=url,
         editor_name=session.editor.name if session.editor else None,
         kind=session.kind,
         ui_defaults=session.options.ui_defaults,

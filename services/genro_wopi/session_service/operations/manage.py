@@ -6,6 +6,7 @@ from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.errors import ConflictError
 from genro_wopi.domain.identifiers import SessionId
 from genro_wopi.domain.sessions import LIFETIME_S_DEFAULT, SessionState, SessionStatus
+from genro_wopi.domain.timeline import Circumstances, verdict
 from genro_wopi.management.sessions import (
     SessionCleaned,
     SessionCleanup,
@@ -14,8 +15,11 @@ from genro_wopi.management.sessions import (
     SessionRef,
     SessionRenew,
     SessionRenewed,
+    SessionTimeline,
     SessionView,
+    TimelineItem,
 )
+from genro_wopi.protocol.times import format_us
 from genro_wopi.session_service.operations.desk import Desk, renewed_view, session_of, view
 
 _OVER: Final = frozenset({SessionState.CLOSED, SessionState.REVOKED})
@@ -56,6 +60,36 @@ def _matches(status: SessionStatus, request: SessionListRequest) -> bool:
 async def get_session(desk: Desk, caller: Caller, request: SessionRef) -> SessionView:
     """Show one session."""
     return view(await session_of(desk, caller, request.session_id, request.tenant_id))
+
+
+async def session_timeline(desk: Desk, caller: Caller, request: SessionRef) -> SessionTimeline:
+    """Tell what happened in a session, and what that means."""
+    status = await session_of(desk, caller, request.session_id, request.tenant_id)
+    session = status.session
+    entries = await desk.timeline.read(session.session_id)
+    around = Circumstances(
+        has_editor=session.editor is not None,
+        notes=session.editor_notes,
+        src_url=desk.src_url,
+        can_edit=session.can_edit,
+        is_over=status.state is not SessionState.ACTIVE,
+    )
+    return SessionTimeline(
+        session_id=session.session_id,
+        state=status.state,
+        verdict=verdict(entries, around),
+        notes=list(session.editor_notes),
+        items=[
+            TimelineItem(
+                timestamp=format_us(e.at_us),
+                what=e.what,
+                status=e.status,
+                duration_ms=e.duration_ms,
+                reason=e.reason,
+            )
+            for e in entries
+        ],
+    )
 
 
 async def renew_session(desk: Desk, caller: Caller, request: SessionRenew) -> SessionRenewed:

@@ -14,16 +14,18 @@ from genro_wopi.domain.errors import (
     HostError,
     InvalidRequestError,
     NotFoundError,
+    UnauthenticatedError,
     UnsupportedOperationError,
 )
 from genro_wopi.domain.identifiers import FILE_ID, FileId
+from genro_wopi.domain.timeline import TimelineEntry
 from genro_wopi.protocol import headers as names
 from genro_wopi.runtime import metrics
 from genro_wopi.runtime.logs import get_logger
 from genro_wopi.web.errors import wopi_answer
 from genro_wopi.wopi_service.exchange import Exchange, Reply
 from genro_wopi.wopi_service.routes import containers, ecosystem, files
-from genro_wopi.wopi_service.routes.reading import Handler
+from genro_wopi.wopi_service.routes.reading import Handler, editor_request
 from genro_wopi.wopi_service.service import WopiService
 
 Routes = Mapping[tuple[str, str], tuple[str, Handler]]
@@ -50,17 +52,42 @@ class WopiRoutes:
         operation, handler, file_id = _match(exchange)
         service.readiness.in_flight += 1
         try:
+            reason = ""
             try:
                 reply = await handler(service, exchange, file_id)
             except Exception as error:  # noqa: BLE001 - the top of every request: it answers and logs
-                reply = _refused(error, operation, exchange, file_id)
+                reply, reason = _refused(error, operation, exchange, file_id), str(error)
                 if exchange.method == "POST":
                     await exchange.drain()
             seconds = time.perf_counter() - started_s
             metrics.count_wopi_request(operation, reply.status, seconds)
+            _note(service, exchange, operation, reply.status, seconds, reason)
             await reply.send(send)
         finally:
             service.readiness.in_flight -= 1
+
+
+def _note(
+    service: WopiService,
+    exchange: Exchange,
+    operation: str,
+    status: int,
+    seconds: float,
+    reason: str,
+) -> None:
+    """Write a request into the timeline of the session whose token it shows."""
+    try:
+        claims = service.host.tokens.verify(editor_request(exchange, None).token)
+    except UnauthenticatedError:
+        return
+    entry = TimelineEntry(
+        at_us=service.host.clock.now_us(),
+        what=operation,
+        status=status,
+        duration_ms=int(seconds * 1000),
+        reason=reason,
+    )
+    service.timeline.note(claims.session_id, entry)
 
 
 def _match(exchange: Exchange) -> tuple[str, Handler, FileId]:

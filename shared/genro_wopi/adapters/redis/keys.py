@@ -9,6 +9,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{NN}:lock:<file_id>              | hash   | 30 min after a refresh  | wopi-service        |
 | wopi:{NN}:released:<file_id>          | hash   | 60 s                    | wopi-service        |
 | wopi:{NN}:session:<session_id>        | hash   | its end + grace + 1 h   | session-, wopi-serv.|
+| wopi:{NN}:timeline:<session_id>       | list   | 2 days                  | wopi-, session-serv.|
 | wopi:{NN}:children:<session_id>       | hash   | 8 days                  | wopi-service        |
 | wopi:{NN}:open:<file_id>              | hash   | 8 days                  | wopi-service        |
 | wopi:{NN}:live                        | zset   | permanent, trimmed      | session-service     |
@@ -196,6 +197,12 @@ def session(session_id: str) -> str | None:
     """Key of a session by its id alone; None where it is not a session id."""
     partition = session_partition(session_id)
     return None if partition is None else f"wopi:{{{partition:02x}}}:session:{session_id}"
+
+
+def timeline(session_id: str) -> str | None:
+    """What happened in a session; None where it is not a session id."""
+    partition = session_partition(session_id)
+    return None if partition is None else f"wopi:{{{partition:02x}}}:timeline:{session_id}"
 
 
 def children(session_id: str) -> str:

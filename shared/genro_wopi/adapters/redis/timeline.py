@@ -1,0 +1,74 @@
+"""Timelines in Redis, written in the background; see `genro_wopi.domain.timeline.Timeline`."""
+
+import asyncio
+from collections import defaultdict, deque
+from typing import Final
+
+import msgspec
+
+from genro_wopi.adapters.redis import keys
+from genro_wopi.adapters.redis.client import RedisClient
+from genro_wopi.domain.errors import UnavailableError
+from genro_wopi.domain.identifiers import SessionId
+from genro_wopi.domain.timeline import TimelineEntry
+
+ENTRIES_MAX: Final = 200
+"""Of one session; the oldest make room."""
+
+WAITING_MAX: Final = 20_000
+FLUSH_S: Final = 0.5
+KEPT_S: Final = 2 * 86_400
+SESSIONS_AT_ONCE: Final = 500
+
+_entry: Final = msgspec.json.Decoder(TimelineEntry)
+
+
+class RedisTimeline:
+    """Implements `Timeline`."""
+
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
+        self._waiting: deque[tuple[SessionId, TimelineEntry]] = deque(maxlen=WAITING_MAX)
+
+    def note(self, session_id: SessionId, entry: TimelineEntry) -> None:
+        """See Timeline; what waits beyond a bound is dropped, the oldest first."""
+        self._waiting.append((session_id, entry))
+
+    async def read(self, session_id: SessionId) -> list[TimelineEntry]:
+        """See Timeline."""
+        key = keys.timeline(session_id)
+        if key is None:
+            return []
+        return [_entry.decode(e) for e in await self._redis.call("LRANGE", key, 0, -1)]
+
+    async def write_until(self, stopping: asyncio.Event) -> None:
+        """Write down what was noted, twice a second and once more at the end."""
+        while not stopping.is_set():
+            try:
+                async with asyncio.timeout(FLUSH_S):
+                    await stopping.wait()
+            except TimeoutError:
+                pass
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write down what was noted; what Redis does not take is dropped."""
+        noted, self._waiting = self._waiting, deque(maxlen=WAITING_MAX)
+        by_key: dict[str, list[bytes]] = defaultdict(list)
+        for session_id, entry in noted:
+            key = keys.timeline(session_id)
+            if key is not None:
+                by_key[key].append(msgspec.json.encode(entry))
+        names = list(by_key)
+        for start in range(0, len(names), SESSIONS_AT_ONCE):
+            commands: list[tuple[str | bytes | int, ...]] = []
+            for key in names[start : start + SESSIONS_AT_ONCE]:
+                commands += [
+                    ("RPUSH", key, *by_key[key]),
+                    ("LTRIM", key, -ENTRIES_MAX, -1),
+                    ("EXPIRE", key, KEPT_S),
+                ]
+            try:
+                await self._redis.pipeline(commands)
+            except UnavailableError:
+                return
