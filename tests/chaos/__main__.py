@@ -29,6 +29,7 @@ from tests.support.cluster import Application, Cluster, running_application, run
 from tests.support.servers import s3_process
 
 DOCUMENTS = 12
+NOT_FOUND = 404
 EDITORS_PER_DOCUMENT = 2
 REPLICAS = 3
 FAULT_PAUSE_S = 2.5
@@ -246,7 +247,7 @@ class Chaos:
 
     async def _updates(self, http: httpx.AsyncClient, url: str, **query: str) -> set[str]:
         answer = await http.get(url, params=query)
-        if "version" in query and answer.status_code == httpx.codes.NOT_FOUND:
+        if "version" in query and answer.status_code == NOT_FOUND:
             return set()  # It was merged into a newer version of the same bytes, which is read too.
         answer.raise_for_status()
         return set(json.loads(answer.content)["updates"])

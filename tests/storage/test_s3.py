@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from genro_wopi.adapters.storage import s3, s3_client
+from genro_wopi.adapters.storage import s3, s3_bucket, s3_client
 from genro_wopi.adapters.storage.s3 import S3Storage
 from genro_wopi.adapters.storage.s3_client import S3Settings
 from genro_wopi.domain.memory_body import MemoryBody
@@ -68,7 +68,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         return await opened(*arguments, read_timeout_s=read_timeout_s)  # type: ignore[arg-type]
 
     opened = s3_client.open_client
-    monkeypatch.setattr(s3, "open_client", open_client)
+    for module in (s3, s3_bucket):
+        monkeypatch.setattr(module, "open_client", open_client)
 
 
 @pytest.mark.usefixtures("impatient")

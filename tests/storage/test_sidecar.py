@@ -1,7 +1,8 @@
 """Evidence beside the files: writers that die in between, and programs that do not lock."""
 
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
 
 import msgspec
 import pytest
@@ -18,20 +19,23 @@ from tests.storage.test_conformance import at, dav_storage, evidence, node_of, r
 PATH = StoragePath("dir/a.txt")
 
 
-class Dying:
-    """A store whose process dies when it puts a path that ends so."""
+@contextmanager
+def dying(storage: SidecarStorage, suffix: str, *, after: bool = False) -> Generator[None]:
+    """Let the process die when it puts a path that ends so, before or after it did."""
+    put = storage.store.put
 
-    def __init__(self, storage: SidecarStorage, suffix: str, *, after: bool = False) -> None:
-        self._put, self._suffix, self._after = storage.store.put, suffix, after
-        storage.store.put = self
+    async def dead(path: StoragePath, body: Body, hold: Hold | None = None) -> None:
+        if not path.endswith(suffix) or after:
+            await put(path, body, hold)
+        if path.endswith(suffix):
+            raise StorageFaultError("dead")
 
-    async def __call__(self, path: StoragePath, body: Body, hold: Hold | None = None) -> None:
-        dies = path.endswith(self._suffix)
-        if dies and not self._after:
-            raise StorageFaultError("dead")
-        await self._put(path, body, hold)
-        if dies:
-            raise StorageFaultError("dead")
+    storage.store.put = dead
+    try:
+        with pytest.raises(StorageFaultError):
+            yield
+    finally:
+        storage.store.put = put
 
 
 @pytest.fixture
@@ -59,12 +63,9 @@ def another(storage: SidecarStorage) -> SidecarStorage:
 async def test_the_record_of_a_writer_that_died_is_completed_by_whoever_looks_next(
     storage: SidecarStorage,
 ) -> None:
-    put = storage.store.put
     await save(storage, b"one", 1)
-    Dying(storage, "latest.json")
-    with pytest.raises(StorageFaultError):
+    with dying(storage, "latest.json"):
         await save(storage, b"two", 2)
-    storage.store.put = put
     head = await node_of(another(storage)).stat()
     assert head is not None
     assert head.evidence is not None
@@ -74,12 +75,9 @@ async def test_the_record_of_a_writer_that_died_is_completed_by_whoever_looks_ne
 
 
 async def test_a_writer_that_died_before_its_bytes_changed_nothing(storage: SidecarStorage) -> None:
-    put = storage.store.put
     await save(storage, b"one", 1)
-    Dying(storage, PATH)
-    with pytest.raises(StorageFaultError):
+    with dying(storage, PATH):
         await save(storage, b"two", 2)
-    storage.store.put = put
     head = await node_of(another(storage)).stat()
     assert head is not None
     assert head.evidence is not None
@@ -89,12 +87,9 @@ async def test_a_writer_that_died_before_its_bytes_changed_nothing(storage: Side
 async def test_what_another_program_wrote_is_not_taken_for_a_dead_writers_bytes(
     storage: SidecarStorage,
 ) -> None:
-    put = storage.store.put
     await save(storage, b"one", 1)
-    Dying(storage, PATH)
-    with pytest.raises(StorageFaultError):
+    with dying(storage, PATH):
         await save(storage, b"two", 2)
-    storage.store.put = put
     await storage.store.put(PATH, MemoryBody(b"owt"))
     head = await node_of(another(storage)).stat()
     assert head is not None
@@ -102,12 +97,9 @@ async def test_what_another_program_wrote_is_not_taken_for_a_dead_writers_bytes(
 
 
 async def test_a_lost_answer_is_resolved_by_looking(storage: SidecarStorage) -> None:
-    put = storage.store.put
     await save(storage, b"one", 1)
-    Dying(storage, PATH, after=True)
-    with pytest.raises(StorageFaultError):
+    with dying(storage, PATH, after=True):
         await save(storage, b"two", 2)
-    storage.store.put = put
     head = await node_of(another(storage)).stat()
     assert head is not None
     assert head.evidence is not None
@@ -126,8 +118,7 @@ async def test_a_file_that_another_program_locks_is_waited_for_and_left_alone(
 
 
 async def test_a_new_file_that_was_not_written_leaves_nothing(storage: SidecarStorage) -> None:
-    Dying(storage, PATH)
-    with pytest.raises(StorageFaultError):
+    with dying(storage, PATH):
         await save(storage, b"one", 1)
     assert await node_of(storage).stat() is None
     with pytest.raises(NotFoundError):

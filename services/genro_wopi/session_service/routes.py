@@ -15,11 +15,11 @@ from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.errors import NotFoundError, UnauthenticatedError
 from genro_wopi.domain.secrets import Secret
 from genro_wopi.management import sessions
+from genro_wopi.management.launches import LaunchRequest, TokenRenewal
 from genro_wopi.runtime.logs import get_logger
 from genro_wopi.session_service.operations import create, launch_pages, manage
 from genro_wopi.session_service.operations.derive import TradeRequest, trade_tokens
 from genro_wopi.session_service.operations.desk import Desk
-from genro_wopi.session_service.operations.launch_pages import LaunchRequest, TokenRenewal
 from genro_wopi.web.errors import problem_answer
 from genro_wopi.web.server import Readiness
 

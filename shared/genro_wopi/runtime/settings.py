@@ -4,18 +4,29 @@ A setting comes from the environment (``WOPI_X``) or from a file that ``WOPI_X_F
 problems are reported at once, each with the variable's name and an example.
 """
 
-import base64
-import binascii
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from genro_wopi.domain.identifiers import PARTITIONS_MAX
 from genro_wopi.domain.secrets import Secret
+from genro_wopi.runtime.setting_values import (
+    number,
+    one_of,
+    read_keys,
+    read_optional_url,
+    read_paths,
+    read_redis_url,
+    read_routes,
+    read_seconds,
+    read_token,
+    read_url,
+    read_urls,
+    read_words,
+)
 
 
 class Service(StrEnum):
@@ -91,92 +102,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str
 
 
-def _number(low: int, high: int) -> Callable[[str], int]:
-    def parse(value: str) -> int:
-        number = int(value)
-        if not low <= number <= high:
-            raise ValueError(f"use a number from {low} to {high}")
-        return number
-
-    return parse
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value not in choices:
-            raise ValueError(f"use one of {', '.join(choices)}")
-        return value
-
-    return parse
-
-
-def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
-        raise ValueError("use an address that begins with http:// or https://")
-    return value.rstrip("/")
-
-
-def _optional_url(value: str) -> str:
-    return _url(value) if value else ""
-
-
-def _urls(value: str) -> tuple[str, ...]:
-    return tuple(_url(v.strip()) for v in value.split(",") if v.strip())
-
-
-def _words(value: str) -> tuple[str, ...]:
-    return tuple(v.strip() for v in value.split(",") if v.strip())
-
-
-def _redis_url(value: str) -> Secret:
-    if not value.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("use an address that begins with redis://, rediss:// or unix://")
-    return Secret(value)
-
-
-def _token(value: str) -> Secret:
-    if len(value) < TOKEN_LENGTH_MIN:
-        raise ValueError(f"use at least {TOKEN_LENGTH_MIN} random characters")
-    return Secret(value)
-
-
-def _paths(value: str) -> tuple[Path, ...]:
-    paths = tuple(Path(v).absolute() for v in value.split(":") if v)
-    if Path("/") in paths:
-        raise ValueError("'/' would give tenants the whole machine; name a folder")
-    return paths
-
-
-def _keys(value: str) -> tuple[tuple[str, bytes], ...]:
-    keys: list[tuple[str, bytes]] = []
-    for entry in _words(value):
-        kid, _, encoded = entry.partition(":")
-        try:
-            key = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-        except (binascii.Error, ValueError):
-            key = b""
-        if not kid or len(key) != KEY_BYTES:
-            raise ValueError(f"write kid:base64 with {KEY_BYTES} bytes per key, separated by ','")
-        keys.append((kid, key))
-    if not keys:
-        raise ValueError("give at least one key")
-    return tuple(keys)
-
-
-def _routes(value: str) -> tuple[tuple[str, str], ...]:
-    pairs = [entry.partition("=") for entry in _words(value)]
-    if any(not prefix.startswith("/") for prefix, _, _ in pairs):
-        raise ValueError("write /prefix=http://host:port, separated by ','")
-    return tuple((prefix.rstrip("/"), _url(url)) for prefix, _, url in pairs)
-
-
-def _seconds(value: str) -> tuple[int, ...]:
-    return tuple(_number(0, 7 * 86_400)(v) for v in _words(value))
-
-
-TOKEN_LENGTH_MIN: Final = 8
-KEY_BYTES: Final = 32
 _PORT_MAX: Final = 65_535
 _KEY_EXAMPLE: Final = "k1:<output of genro-wopi keys>"
 
@@ -189,7 +114,7 @@ _HTTP: Final = _G | _S | _W
 SETTINGS: Final = (
     Setting(
         name="redis_url",
-        parse=_redis_url,
+        parse=read_redis_url,
         kind="URL",
         help="Redis 6.2 or Valkey with persistence (AOF) and maxmemory-policy noeviction.",
         example="redis://redis:6379/0",
@@ -206,7 +131,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="port",
-        parse=_number(1, _PORT_MAX),
+        parse=number(1, _PORT_MAX),
         kind="port",
         help="Port to listen at.",
         example="8080",
@@ -215,7 +140,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="metrics_port",
-        parse=_number(0, _PORT_MAX),
+        parse=number(0, _PORT_MAX),
         kind="port",
         help="Port of /metrics for Prometheus; 0 for none.",
         example="9100",
@@ -223,7 +148,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="admin_token",
-        parse=_token,
+        parse=read_token,
         kind="secret",
         help="Token of the operator for the management API.",
         example="$(openssl rand -hex 32)",
@@ -232,7 +157,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="internal_token",
-        parse=_token,
+        parse=read_token,
         kind="secret",
         help="Token by which gateway and wopi-service show themselves to the session-service.",
         example="$(openssl rand -hex 32)",
@@ -241,7 +166,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="public_url",
-        parse=_url,
+        parse=read_url,
         kind="URL",
         help="How browsers reach the gateway.",
         example="https://wopi.example.org",
@@ -249,7 +174,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="src_url",
-        parse=_optional_url,
+        parse=read_optional_url,
         kind="URL",
         help="How editors reach this host; WOPI_PUBLIC_URL where it is empty.",
         example="http://wopi.internal:8080",
@@ -258,7 +183,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="session_service_url",
-        parse=_url,
+        parse=read_url,
         kind="URL",
         help="How gateway and wopi-service reach the session-service.",
         example="http://session-service:8080",
@@ -266,7 +191,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="wopi_service_urls",
-        parse=_urls,
+        parse=read_urls,
         kind="list of URLs",
         help="wopi-services that the gateway forwards /wopi to; empty where an ingress does it.",
         example="http://wopi-service:8080",
@@ -275,7 +200,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="gateway_routes",
-        parse=_routes,
+        parse=read_routes,
         kind="list of prefix=URL",
         help="Further paths to forward; the local cluster shows its editor and demo so.",
         example="/demo=http://127.0.0.1:9001",
@@ -284,7 +209,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="encryption_keys",
-        parse=_keys,
+        parse=read_keys,
         kind="list of kid:key",
         help="Keys for secret fields; the first encrypts, all decrypt.",
         example=_KEY_EXAMPLE,
@@ -292,7 +217,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="signing_keys",
-        parse=_keys,
+        parse=read_keys,
         kind="list of kid:key",
         help="Ed25519 private keys for access tokens; the first signs.",
         example=_KEY_EXAMPLE,
@@ -301,7 +226,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="verify_keys",
-        parse=_keys,
+        parse=read_keys,
         kind="list of kid:key",
         help="Ed25519 public keys that access tokens are checked with.",
         example=_KEY_EXAMPLE,
@@ -309,7 +234,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="local_roots",
-        parse=_paths,
+        parse=read_paths,
         kind="paths, separated by ':'",
         help="Folders in which storages of protocol local may lie; none where empty.",
         example="/srv/documents",
@@ -318,7 +243,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="callback_allow",
-        parse=_words,
+        parse=read_words,
         kind="list",
         help="Non-public addresses that callbacks may go to: CIDR, host, loopback, private, any.",
         example="10.1.0.0/16,app.internal",
@@ -327,7 +252,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="storage_allow",
-        parse=_words,
+        parse=read_words,
         kind="list",
         help="Non-public addresses at which storages may lie, written as in WOPI_CALLBACK_ALLOW.",
         example="minio.internal",
@@ -336,7 +261,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="editor_allow",
-        parse=_words,
+        parse=read_words,
         kind="list",
         help="Non-public addresses at which editors may run, written as in WOPI_CALLBACK_ALLOW.",
         example="collabora.internal",
@@ -354,7 +279,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="spool_bytes_max",
-        parse=_number(1, 2**50),
+        parse=number(1, 2**50),
         kind="bytes",
         help="How much disk the spool may use.",
         example="10737418240",
@@ -363,7 +288,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="file_bytes_max",
-        parse=_number(1, 5 * 2**30),
+        parse=number(1, 5 * 2**30),
         kind="bytes",
         help="The largest file that is accepted.",
         example="2147483648",
@@ -372,7 +297,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="event_partitions",
-        parse=_number(1, PARTITIONS_MAX),
+        parse=number(1, PARTITIONS_MAX),
         kind="number",
         help="Partitions of files and their events; the same in all processes.",
         example="16",
@@ -380,7 +305,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="lock_ttl_seconds",
-        parse=_number(1, 86_400),
+        parse=number(1, 86_400),
         kind="seconds",
         help="Life of a lock without a refresh; the WOPI reference says 30 minutes.",
         example="1800",
@@ -389,7 +314,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="recovery_days",
-        parse=_number(1, 36_500),
+        parse=number(1, 36_500),
         kind="days",
         help="How long saves that were refused are kept.",
         example="30",
@@ -398,7 +323,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="deleted_days",
-        parse=_number(1, 36_500),
+        parse=number(1, 36_500),
         kind="days",
         help="How long deleted files can be taken back.",
         example="30",
@@ -407,7 +332,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="audit_days",
-        parse=_number(1, 36_500),
+        parse=number(1, 36_500),
         kind="days",
         help="How long audit records are kept; at most 100,000 of a tenant.",
         example="365",
@@ -416,7 +341,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="drain_seconds",
-        parse=_number(0, 3600),
+        parse=number(0, 3600),
         kind="seconds",
         help="How long a stopping process finishes what is in flight.",
         example="60",
@@ -424,7 +349,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="callback_retry_seconds",
-        parse=_seconds,
+        parse=read_seconds,
         kind="list of seconds",
         help="Delays before a callback is tried again; after the last one it is a dead letter.",
         example="5,30,120",
@@ -433,7 +358,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="log_format",
-        parse=_one_of("json", "console"),
+        parse=one_of("json", "console"),
         kind="json | console",
         help="How log lines are written.",
         example="json",
@@ -441,7 +366,7 @@ SETTINGS: Final = (
     ),
     Setting(
         name="log_level",
-        parse=_one_of("debug", "info", "warning", "error"),
+        parse=one_of("debug", "info", "warning", "error"),
         kind="debug | info | warning | error",
         help="The least important lines that are written.",
         example="info",

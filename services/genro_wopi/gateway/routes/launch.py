@@ -12,23 +12,9 @@ from genro_wopi.adapters.http.fetch import Answer
 from genro_wopi.domain.errors import HostError, NotFoundError
 from genro_wopi.gateway.routes.layout import in_script, message, origin_of, page, script
 from genro_wopi.gateway.routes.service import GatewayService
+from genro_wopi.management.launches import Launch
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.web.errors import problem_answer, status_of
-
-
-class LaunchData(msgspec.Struct, frozen=True, kw_only=True):
-    """What the session-service says about a launch."""
-
-    file_name: str
-    access_token: str
-    access_token_ttl: int
-    editor_url: str | None
-    editor_name: str | None
-    kind: EditorKind
-    ui_defaults: str | None
-    theme: str | None
-    frame_ancestors: list[str]
-    can_edit: bool
 
 
 @get("/open/{code:str}")
@@ -41,7 +27,7 @@ async def open_document(request: Request[Any, Any, State], code: str) -> Respons
             raise NotFoundError(json.loads(answer.body)["detail"])
         if answer.status != 200:  # noqa: PLR2004 - OK
             return message(503, "The document cannot be opened right now.", "Try again shortly.")
-        launch = msgspec.json.decode(answer.body, type=LaunchData)
+        launch = msgspec.json.decode(answer.body, type=Launch)
     except HostError as error:
         return message(status_of(error), "The document cannot be opened.", str(error))
     if launch.editor_url is None:
@@ -76,7 +62,7 @@ async def launch_script() -> Response[bytes]:
     return script("launch.js")
 
 
-def _frame(launch: LaunchData, editor_url: str, public_url: str) -> Response[str]:
+def _frame(launch: Launch, editor_url: str, public_url: str) -> Response[str]:
     fields = {
         "access_token": launch.access_token,
         "access_token_ttl": str(launch.access_token_ttl),

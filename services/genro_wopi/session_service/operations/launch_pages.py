@@ -1,43 +1,14 @@
 """What the page that shows an editor needs: its address, a token, and later a new token."""
 
-import msgspec
-
 from genro_wopi.domain.errors import NotFoundError, UnauthenticatedError
 from genro_wopi.domain.paths import base_name, parse_path
 from genro_wopi.domain.sessions import LIFETIME_S_DEFAULT, Session, SessionState
 from genro_wopi.domain.storages import StorageFaultError
 from genro_wopi.domain.timeline import LAUNCH, TimelineEntry
+from genro_wopi.management.launches import Launch, LaunchRequest, TokenRenewal
 from genro_wopi.management.sessions import SessionRenewed
-from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.session_service.operations.choose_editor import editor_url
 from genro_wopi.session_service.operations.desk import Desk, renewed_view
-
-
-class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A launch page that is opened."""
-
-    code: str
-
-
-class Launch(msgspec.Struct, frozen=True, kw_only=True):
-    """What the launch page needs; it goes to the gateway only."""
-
-    file_name: str
-    access_token: str
-    access_token_ttl: int
-    editor_url: str | None
-    editor_name: str | None
-    kind: EditorKind
-    ui_defaults: str | None
-    theme: str | None
-    frame_ancestors: list[str]
-    can_edit: bool
-
-
-class TokenRenewal(msgspec.Struct, frozen=True, kw_only=True):
-    """A page that wants a new token for the one that it has."""
-
-    access_token: str
 
 
 async def open_launch(desk: Desk, request: LaunchRequest) -> Launch:

@@ -5,23 +5,18 @@ slash. A move copies the object, checks that the original did not change meanwhi
 killed in between it leaves both, and the next call goes on: the copy carries the same evidence.
 """
 
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from genro_wopi.adapters.storage.s3_client import (
-    FAULTS,
-    LARGE_BYTES,
-    S3Client,
-    S3Settings,
-    status_of,
-    translated,
-)
+from genro_wopi.adapters.storage.s3_bucket import S3Bucket
+from genro_wopi.adapters.storage.s3_client import FAULTS, LARGE_BYTES, status_of, translated
 from genro_wopi.adapters.storage.s3_kept import kept_objects
+from genro_wopi.adapters.storage.s3_node import S3Node
 from genro_wopi.domain.errors import AlreadyExistsError, ConflictError, NotFoundError
 from genro_wopi.domain.files import Head
 from genro_wopi.domain.paths import StoragePath
-from genro_wopi.domain.storages import HeadChangedError, StorageFaultError, StorageNode
+from genro_wopi.domain.storages import HeadChangedError, StorageFaultError
 
 COPY_ATTEMPTS_MAX: Final = 5
 HISTORY_MAX: Final = 200
@@ -30,35 +25,11 @@ HISTORY_MAX: Final = 200
 _PRECONDITION_FAILED: Final = 412
 
 
-class Bucket(Protocol):
-    """What of `S3Storage` is needed here."""
-
-    client: S3Client
-    settings: S3Settings
-    versioned: bool
-
-    async def writer(self, size_bytes: int) -> S3Client:
-        """Return the client for a write of this size."""
-        ...
-
-    def node(self, path: StoragePath) -> StorageNode:
-        """Name one file."""
-        ...
-
-    def key(self, path: str) -> str:
-        """Return the object's key."""
-        ...
-
-    def history_prefix(self, path: StoragePath) -> str:
-        """Return what the keys of a file's kept versions begin with."""
-        ...
-
-
-async def make_folder(bucket: Bucket, path: StoragePath) -> None:
+async def make_folder(bucket: S3Bucket, path: StoragePath) -> None:
     """See StorageBackend.make_folder."""
     if await _keys(bucket, bucket.key(f"{path}/"), limit=1):
         raise AlreadyExistsError(f"There is a folder {path!r} already.")
-    if await bucket.node(path).stat() is not None:
+    if await S3Node(bucket, path).stat() is not None:
         raise AlreadyExistsError(f"There is a file {path!r} already.")
     await _call(
         bucket.client.put_object(
@@ -67,7 +38,7 @@ async def make_folder(bucket: Bucket, path: StoragePath) -> None:
     )
 
 
-async def remove_folder(bucket: Bucket, path: StoragePath) -> None:
+async def remove_folder(bucket: S3Bucket, path: StoragePath) -> None:
     """See StorageBackend.remove_folder."""
     marker = bucket.key(f"{path}/")
     found = await _keys(bucket, marker, limit=2)
@@ -79,14 +50,14 @@ async def remove_folder(bucket: Bucket, path: StoragePath) -> None:
 
 
 async def move_object(
-    bucket: Bucket, source: StoragePath, target: StoragePath, *, resumed: bool
+    bucket: S3Bucket, source: StoragePath, target: StoragePath, *, resumed: bool
 ) -> Head:
     """See StorageBackend.move."""
     for _ in range(COPY_ATTEMPTS_MAX):
-        old = await bucket.node(source).stat()
+        old = await S3Node(bucket, source).stat()
         if old is None:
             raise NotFoundError("There is no such file in the storage.")
-        taken = await bucket.node(target).stat()
+        taken = await S3Node(bucket, target).stat()
         if taken is not None and not (resumed and _is_copy(old, taken)):
             raise AlreadyExistsError(f"There is a file {target!r} already.")
         await _move_history(bucket, source, target)
@@ -95,24 +66,24 @@ async def move_object(
         except HeadChangedError:
             resumed = True
             continue
-        now = await bucket.node(source).stat()
+        now = await S3Node(bucket, source).stat()
         if now is not None and now.fingerprint != old.fingerprint:
             resumed = True
             continue
         await _delete(bucket, bucket.key(source))
-        moved = await bucket.node(target).stat()
+        moved = await S3Node(bucket, target).stat()
         if moved is None:
             raise StorageFaultError("The moved file is gone again.")
         return moved
     raise StorageFaultError("The file changes faster than it can be moved.")
 
 
-async def purge_object(bucket: Bucket, path: StoragePath) -> None:
+async def purge_object(bucket: S3Bucket, path: StoragePath) -> None:
     """See StorageBackend.purge."""
     while kept := await kept_objects(bucket, path, limit=HISTORY_MAX):
         for old in kept:
             await _call(bucket.client.delete_object(Bucket=bucket.settings.bucket, **old.reference))
-    if await bucket.node(path).stat() is None:
+    if await S3Node(bucket, path).stat() is None:
         return
     reference = {"Key": bucket.key(path)}
     if bucket.versioned:
@@ -128,7 +99,7 @@ def _is_copy(old: Head, copied: Head) -> bool:
     return old.fingerprint == copied.fingerprint and old.size_bytes == copied.size_bytes
 
 
-async def _move_history(bucket: Bucket, source: StoragePath, target: StoragePath) -> None:
+async def _move_history(bucket: S3Bucket, source: StoragePath, target: StoragePath) -> None:
     """Take along what was kept, the oldest first: in a versioned bucket order is all it has."""
     kept = await kept_objects(bucket, source, limit=HISTORY_MAX)
     for old in reversed(kept):
@@ -140,14 +111,16 @@ async def _move_history(bucket: Bucket, source: StoragePath, target: StoragePath
             await _delete(bucket, old.reference["Key"])
 
 
-async def _keys(bucket: Bucket, prefix: str, *, limit: int) -> list[str]:
+async def _keys(bucket: S3Bucket, prefix: str, *, limit: int) -> list[str]:
     answer = await _call(
         bucket.client.list_objects_v2(Bucket=bucket.settings.bucket, Prefix=prefix, MaxKeys=limit)
     )
     return [str(item["Key"]) for item in answer.get("Contents", [])]
 
 
-async def _copy(bucket: Bucket, source: dict[str, str], target_key: str, etag: str | None) -> None:
+async def _copy(
+    bucket: S3Bucket, source: dict[str, str], target_key: str, etag: str | None
+) -> None:
     condition = {"CopySourceIfMatch": etag} if etag else {}
     client = await bucket.writer(LARGE_BYTES)
     await _call(
@@ -161,7 +134,7 @@ async def _copy(bucket: Bucket, source: dict[str, str], target_key: str, etag: s
     )
 
 
-async def _delete(bucket: Bucket, key: str) -> None:
+async def _delete(bucket: S3Bucket, key: str) -> None:
     await _call(bucket.client.delete_object(Bucket=bucket.settings.bucket, Key=key))
 
 

@@ -3,11 +3,12 @@
 A copy lies under the history prefix of its file and is named after its version.
 """
 
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
-from genro_wopi.adapters.storage.s3_client import FAULTS, S3Client, S3Settings, translated
+from genro_wopi.adapters.storage.s3_bucket import S3Bucket
+from genro_wopi.adapters.storage.s3_client import FAULTS, translated
 from genro_wopi.domain.paths import StoragePath
 
 PAGE_MAX: Final = 1000
@@ -15,22 +16,6 @@ PAGE_MAX: Final = 1000
 
 COPIES_MAX: Final = 100_000
 """Copies of one file that are listed; their names say nothing about their order."""
-
-
-class Bucket(Protocol):
-    """What of `S3Storage` is needed here."""
-
-    client: S3Client
-    settings: S3Settings
-    versioned: bool
-
-    def key(self, path: str) -> str:
-        """Return the object's key."""
-        ...
-
-    def history_prefix(self, path: StoragePath) -> str:
-        """Return what the keys of a file's kept versions begin with."""
-        ...
 
 
 class KeptObject(msgspec.Struct, frozen=True):
@@ -41,7 +26,7 @@ class KeptObject(msgspec.Struct, frozen=True):
     """Key, and VersionId where the bucket is versioned."""
 
 
-async def kept_objects(bucket: Bucket, path: StoragePath, *, limit: int) -> list[KeptObject]:
+async def kept_objects(bucket: S3Bucket, path: StoragePath, *, limit: int) -> list[KeptObject]:
     """List what was kept of a file, the newest first."""
     try:
         return await (_versions if bucket.versioned else _copies)(bucket, path, limit)
@@ -49,14 +34,14 @@ async def kept_objects(bucket: Bucket, path: StoragePath, *, limit: int) -> list
         raise translated(error) from error
 
 
-def kept_reference(bucket: Bucket, path: StoragePath, key: str) -> dict[str, str]:
+def kept_reference(bucket: S3Bucket, path: StoragePath, key: str) -> dict[str, str]:
     """Return how S3 calls a kept version."""
     if bucket.versioned:
         return {"Key": bucket.key(path), "VersionId": key}
     return {"Key": bucket.history_prefix(path) + key.replace("/", "")}
 
 
-async def _versions(bucket: Bucket, path: StoragePath, limit: int) -> list[KeptObject]:
+async def _versions(bucket: S3Bucket, path: StoragePath, limit: int) -> list[KeptObject]:
     """List the versions since the key was deleted last: those before are another file's."""
     key = bucket.key(path)
     found: list[dict[str, Any]] = []
@@ -82,7 +67,7 @@ async def _versions(bucket: Bucket, path: StoragePath, limit: int) -> list[KeptO
     return [_named(bucket, path, str(v["VersionId"])) for v in own[:limit]]
 
 
-async def _copies(bucket: Bucket, path: StoragePath, limit: int) -> list[KeptObject]:
+async def _copies(bucket: S3Bucket, path: StoragePath, limit: int) -> list[KeptObject]:
     prefix = bucket.history_prefix(path)
     found: list[dict[str, Any]] = []
     place: dict[str, str] = {}
@@ -104,5 +89,5 @@ def _sequence(key: str) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def _named(bucket: Bucket, path: StoragePath, key: str) -> KeptObject:
+def _named(bucket: S3Bucket, path: StoragePath, key: str) -> KeptObject:
     return KeptObject(key, kept_reference(bucket, path, key))

@@ -1,0 +1,57 @@
+"""One bucket and prefix, open: its clients, its keys, and what the probe found out about it."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+
+from genro_wopi.adapters.storage.s3_client import (
+    LARGE_BYTES,
+    LARGE_READ_TIMEOUT_S,
+    S3Client,
+    S3Settings,
+    open_client,
+)
+from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
+from genro_wopi.domain.storages import ProbeReport
+
+
+class S3Bucket:
+    """What everything about a bucket works with."""
+
+    def __init__(
+        self,
+        client: S3Client,
+        stack: AsyncExitStack,
+        settings: S3Settings,
+        probe: ProbeReport | None,
+    ) -> None:
+        self.client = client
+        self.settings = settings
+        self.etag_quoted = probe.etag_quoted if probe else True
+        self.versioned = probe.versioned if probe else False
+        self.lease: Callable[[str], AbstractAsyncContextManager[None]] | None = None
+        """Held while a save is made in a store whose conditions do not count."""
+        self._stack = stack
+        self._patient: S3Client | None = None
+        self._opening = asyncio.Lock()
+
+    async def writer(self, size_bytes: int) -> S3Client:
+        """Return the client for a write of this size; large ones are waited for longer."""
+        if size_bytes < LARGE_BYTES:
+            return self.client
+        async with self._opening:
+            if self._patient is None:
+                self._patient = await open_client(
+                    self._stack, self.settings, read_timeout_s=LARGE_READ_TIMEOUT_S
+                )
+        return self._patient
+
+    def key(self, path: str) -> str:
+        """Return the object's key."""
+        return f"{self.settings.prefix}{path}"
+
+    def history_prefix(self, path: StoragePath) -> str:
+        """Return what the keys of a file's kept versions begin with."""
+        digest = hashlib.sha256(path.encode()).hexdigest()[:32]
+        return self.key(f"{RESERVED_SEGMENT}/history/{digest}/")
