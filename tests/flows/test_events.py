@@ -25,13 +25,14 @@ def test_a_dead_letter_is_replayed_and_other_tenants_see_nothing(
 ) -> None:
     tenant, other = make_tenant("local"), make_tenant("local")
     tenant.upload("a.txt", b"hello")
-    tenant.application.refuse_next = 6  # Once more than the cluster of the tests tries.
+    tenant.application.answers[tenant.tenant_id] = (500, b"")
     session = tenant.open()
     assert listed(tenant, "pending", session.session_id)
     until(lambda: bool(listed(tenant, "dead", session.session_id)), timeout_s=40)
     (dead,) = listed(tenant, "dead", session.session_id)
     assert dead["event"] == "session_created"
     assert "500" in dead["reason"]
+    del tenant.application.answers[tenant.tenant_id]
     url = f"/api/events/{dead['event_id']}/replay"
     assert other.http.post(url).status_code == 404
     assert other.http.get("/api/events", params={"status": "dead"}).json()["items"] == []
@@ -97,6 +98,25 @@ def test_an_application_that_is_gone_gets_nothing_until_it_is_configured_anew(
     time.sleep(FRESH_S + 0.1)
     assert tenant.http.post("/api/events/replay").json() == {"replayed": 2}
     tenant.application.wait_for(second.session_id, "session_created")
+
+
+def test_events_of_a_suspended_tenant_are_kept(
+    make_tenant: Callable[[str], Tenant], cluster: Cluster
+) -> None:
+    tenant = make_tenant("local")
+    tenant.upload("a.txt", b"hello")
+    tenant.application.answers[tenant.tenant_id] = (500, b"")
+    session = tenant.open()
+    change(cluster, tenant, active=False)
+    del tenant.application.answers[tenant.tenant_id]
+    query = {"tenant_id": tenant.tenant_id, "status": "dead"}
+    with cluster.admin() as admin:
+        until(lambda: bool(admin.get("/api/events", params=query).json()["items"]), timeout_s=40)
+        (dead,) = admin.get("/api/events", params=query).json()["items"]
+    assert "not active" in dead["reason"]
+    change(cluster, tenant, active=True)
+    assert tenant.http.post("/api/events/replay").json() == {"replayed": 1}
+    tenant.application.wait_for(session.session_id, "session_created")
 
 
 def change(cluster: Cluster, tenant: Tenant, **settings: Any) -> None:

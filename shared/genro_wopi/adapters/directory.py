@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
 
-from genro_wopi.domain.errors import NotFoundError, UnavailableError
+from genro_wopi.domain.errors import NotFoundError, SuspendedError, UnavailableError
 from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.storages import Storage
 from genro_wopi.domain.tenants import Tenant, TenantStore
@@ -63,8 +63,10 @@ class CachedDirectory:
     async def tenant(self, tenant_id: TenantId) -> Tenant:
         """See Directory."""
         tenant = await self._tenants.get(tenant_id)
-        if tenant is None or not tenant.active:
-            raise NotFoundError("The tenant does not exist or is not active.")
+        if tenant is None:
+            raise NotFoundError("The tenant does not exist.")
+        if not tenant.active:
+            raise SuspendedError("The tenant is not active.")
         return tenant
 
     async def storage(self, tenant_id: TenantId, name: str) -> Storage:

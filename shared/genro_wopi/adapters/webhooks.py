@@ -17,7 +17,7 @@ import msgspec
 
 from genro_wopi.adapters.http.egress import EgressPolicy, GuardedNetwork
 from genro_wopi.adapters.http.fetch import Answer, FetchError, fetch
-from genro_wopi.domain.errors import NotFoundError, UnavailableError
+from genro_wopi.domain.errors import NotFoundError, SuspendedError, UnavailableError
 from genro_wopi.domain.events import DeliveryOutcome, Event
 from genro_wopi.domain.secrets import Secret, SecretRing, UnreadableSecretError
 from genro_wopi.domain.tenants import AuthMethod, Directory, Tenant
@@ -51,10 +51,14 @@ class WebhookReceiver:
         """See Receiver."""
         try:
             tenant = await self._directory.tenant(event.context.tenant_id)
+        except SuspendedError as error:
+            return DeliveryOutcome(delivered=False, reason=str(error))
         except NotFoundError:
             return DeliveryOutcome(delivered=True, reason="the tenant is gone", skipped=True)
         except UnavailableError as error:
             return DeliveryOutcome(delivered=False, reason=str(error))
+        if not tenant.concerns(event.at_us):
+            return DeliveryOutcome(delivered=True, reason="its tenant was deleted", skipped=True)
         if not tenant.client_base_url:
             return DeliveryOutcome(delivered=True, reason="no client_base_url", skipped=True)
         if tenant.callback_events and event.name not in tenant.callback_events:

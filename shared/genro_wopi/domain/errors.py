@@ -68,6 +68,10 @@ class NotFoundError(HostError):
     """There is no such thing, or none that this caller may see."""
 
 
+class SuspendedError(NotFoundError):
+    """The tenant is there, but not active."""
+
+
 class AlreadyExistsError(HostError):
     """The name is taken."""
 

@@ -1,7 +1,7 @@
 """Tenants: whose files, keys, editors and callbacks they are. Everything fails closed."""
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -9,6 +9,9 @@ from genro_wopi.domain.host_urls import HostUrls
 from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.secrets import Sealed
 from genro_wopi.domain.storages import Storage
+
+CLOCK_SKEW_US: Final = 60_000_000
+"""How far the clocks of the cluster and of Redis may be apart."""
 
 
 class WopiMode(StrEnum):
@@ -57,6 +60,10 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     callbacks_disabled: bool = False
     """The application answered 410; configuring its callbacks anew ends that."""
 
+    def concerns(self, at_us: int) -> bool:
+        """Tell whether a moment is the tenant's own, not of one of its id that was deleted."""
+        return at_us > self.created_us - CLOCK_SKEW_US
+
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """One key of a tenant's application; the key itself is not kept."""
@@ -85,7 +92,7 @@ class TenantStore(Protocol):
         ...
 
     async def delete_tenant(self, tenant_id: TenantId) -> None:
-        """Remove the tenant with its keys, storages and editors."""
+        """Remove the tenant with all that is kept under its id, itself last. Safe to repeat."""
         ...
 
     async def put_api_key(self, tenant_id: TenantId, key: ApiKey) -> None:
@@ -128,7 +135,8 @@ class Directory(Protocol):
         """Return an active tenant.
 
         Raises:
-            NotFoundError: it does not exist or is not active.
+            NotFoundError: it does not exist.
+            SuspendedError: it is not active.
         """
         ...
 

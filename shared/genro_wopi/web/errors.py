@@ -21,6 +21,7 @@ STATUS: Final[dict[type[Exception], int]] = {
     errors.UnauthenticatedError: 401,
     errors.ForbiddenError: 403,
     errors.NotFoundError: 404,
+    errors.SuspendedError: 404,
     errors.AlreadyExistsError: 409,
     errors.ConflictError: 409,
     errors.NameTakenError: 409,

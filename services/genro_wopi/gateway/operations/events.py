@@ -25,12 +25,8 @@ REPLAYED_MAX: Final = 10_000
 async def list_events(office: Office, caller: Caller, request: EventListRequest) -> EventList:
     """List a tenant's events of one status, the newest first."""
     before_us = int(request.cursor) if request.cursor.isdigit() else FAR_US
-    found = await office.events.find(
-        caller.tenant(request.tenant_id),
-        request.status,
-        before_us=before_us,
-        limit=request.limit,
-    )
+    tenant_id = caller.tenant(request.tenant_id)
+    found = await _find(office, tenant_id, request.status, before_us, request.limit)
     cursor = str(found[-1].event.at_us) if len(found) == request.limit else None
     return EventList(items=[_view(logged) for logged in found], next_cursor=cursor)
 
@@ -66,7 +62,15 @@ async def replay_dead(office: Office, caller: Caller, request: EventsReplay) -> 
 
 
 async def _all(office: Office, tenant_id: TenantId, status: EventStatus) -> list[LoggedEvent]:
-    return await office.events.find(tenant_id, status, before_us=FAR_US, limit=REPLAYED_MAX)
+    return await _find(office, tenant_id, status, FAR_US, REPLAYED_MAX)
+
+
+async def _find(
+    office: Office, tenant_id: TenantId, status: EventStatus, before_us: int, limit: int
+) -> list[LoggedEvent]:
+    tenant = await office.tenants.get_tenant(tenant_id)
+    found = await office.events.find(tenant_id, status, before_us=before_us, limit=limit)
+    return [logged for logged in found if tenant is None or tenant.concerns(logged.event.at_us)]
 
 
 def _view(logged: LoggedEvent) -> EventView:

@@ -18,6 +18,7 @@ from genro_wopi.domain.host_urls import HostUrls, template_problem
 from genro_wopi.domain.identifiers import TenantId, parse_slug
 from genro_wopi.domain.secrets import Sealed, Secret
 from genro_wopi.domain.tenants import ApiKey, AuthMethod, Tenant, WopiMode
+from genro_wopi.gateway.operations import tenant_removal
 from genro_wopi.gateway.operations.authenticate import new_api_key
 from genro_wopi.gateway.operations.moments import moment_us
 from genro_wopi.gateway.operations.office import Office
@@ -78,6 +79,8 @@ async def create_tenant(
         updated_us=now_us,
     )
     tenant = await _changed(office, tenant, request)
+    if known is None:  # A session that began while one of this id was deleted is not its own.
+        await tenant_removal.end_sessions(office, tenant_id)
     await office.tenants.put_tenant(tenant)
     if known is not None:
         return Upserted(_registered(tenant, None), created=False)
@@ -106,7 +109,7 @@ async def update_tenant(office: Office, caller: Caller, request: TenantPatch) ->
 
 
 async def delete_tenant(office: Office, caller: Caller, request: TenantDelete) -> Nothing:
-    """Delete a tenant.
+    """Delete a tenant; its sessions end, its files stay where they are.
 
     Raises:
         ConflictError: it has storages, and `cascade` was not asked for.
@@ -114,7 +117,7 @@ async def delete_tenant(office: Office, caller: Caller, request: TenantDelete) -
     tenant = await tenant_of(office, caller, request.tenant_id)
     if not request.cascade and await office.tenants.list_storages(tenant.tenant_id):
         raise ConflictError("The tenant has storages; delete them first or add ?cascade=true.")
-    await office.tenants.delete_tenant(tenant.tenant_id)
+    await tenant_removal.remove(office, tenant)
     return Nothing()
 
 

@@ -241,6 +241,11 @@ def path_pattern(tenant_id: str) -> str:
     return f"wopi:{{t:{tenant_id}}}:path:*"
 
 
+def of_tenant(tenant_id: str) -> tuple[str, str]:
+    """Match all keys that are kept under a tenant's id."""
+    return f"wopi:{{t:{tenant_id}}}:*", f"wopi:{{e:{tenant_id}}}:*"
+
+
 def audit(tenant_id: str) -> str:
     """Audit records of a tenant; empty: of the installation."""
     return f"wopi:{{t:{tenant_id}}}:audit"

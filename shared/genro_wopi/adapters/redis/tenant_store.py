@@ -14,6 +14,8 @@ _tenant: Final = msgspec.json.Decoder(Tenant)
 _api_key: Final = msgspec.json.Decoder(ApiKey)
 _storage: Final = msgspec.json.Decoder(Storage)
 
+SCAN_COUNT: Final = 1000
+
 
 class RedisTenantStore:
     """Implements `TenantStore`."""
@@ -40,12 +42,21 @@ class RedisTenantStore:
 
     async def delete_tenant(self, tenant_id: TenantId) -> None:
         """See TenantStore."""
+        for pattern in keys.of_tenant(tenant_id):
+            await self._delete(pattern, but=keys.tenant(tenant_id))
+        await self._redis.call("DEL", keys.tenant(tenant_id))
         await self._redis.call("ZREM", keys.TENANTS, tenant_id)
-        await self._redis.call(
-            "DEL", keys.tenant(tenant_id), keys.api_keys(tenant_id), keys.storages(tenant_id)
-        )
-        await self._redis.call("DEL", keys.audit(tenant_id))  # Not for the next of this name.
-        await self._redis.call("DEL", keys.editors(tenant_id))
+
+    async def _delete(self, pattern: str, *, but: str) -> None:
+        position = "0"
+        while True:
+            reply = await self._redis.call("SCAN", position, "MATCH", pattern, "COUNT", SCAN_COUNT)
+            position = text(reply[0])
+            names = [name for name in map(text, reply[1]) if name != but]
+            if names:
+                await self._redis.call("DEL", *names)
+            if position == "0":
+                return
 
     async def put_api_key(self, tenant_id: TenantId, key: ApiKey) -> None:
         """See TenantStore."""
