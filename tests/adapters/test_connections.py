@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from redis.exceptions import ResponseError
 
-from genro_wopi.adapters.redis.client import connect
+from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.connections import CONNECTIONS_MAX
 from genro_wopi.domain.errors import UnavailableError
 from tests.support.servers import free_port, redis_binaries, wait_for_port
@@ -107,3 +107,14 @@ async def test_a_hanging_server_is_unavailable_in_time(server: Server) -> None:
         assert time.monotonic() - start_s < 4
         os.kill(server.process.pid, signal.SIGCONT)
         assert await redis.call("ECHO", "well") == b"well"
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_a_cancellation_counts_whenever_it_comes(redis: RedisClient, steps: int) -> None:
+    await redis.call("PING")  # The connection is open: the steps are those of a command.
+    waiting = asyncio.create_task(redis.call("BLPOP", "nothing", 1))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait((waiting,))
+    assert waiting.cancelled()

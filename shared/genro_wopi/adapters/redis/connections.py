@@ -82,7 +82,7 @@ class Connections:
         try:
             if not connection.is_connected:
                 await connection.connect()
-            await connection.send_packed_command(packed, check_health=False)
+            await _send(connection, packed)
             for _ in range(count):
                 try:
                     replies.append(await connection.read_response())
@@ -108,3 +108,16 @@ class Connections:
         dropped, self._idle = self._idle, []
         for connection in dropped:
             await connection.disconnect(nowait=True)
+
+
+async def _send(connection: _Connection, packed: bytes) -> None:
+    """Send; a cancellation counts even where redis-py lost it.
+
+    It waits in `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that arrives
+    when the bytes are out: a deadline would be missed, a worker that is stopped would go on.
+    """
+    task = asyncio.current_task()
+    cancelled = task.cancelling() if task else 0
+    await connection.send_packed_command(packed, check_health=False)
+    if task and task.cancelling() > cancelled:
+        raise asyncio.CancelledError
