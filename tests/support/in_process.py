@@ -14,7 +14,6 @@ from genro_wopi.dev.cluster import new_encryption_key, new_signing_key, verify_k
 from genro_wopi.domain.access_tokens import AccessClaims
 from genro_wopi.domain.sessions import Session
 from genro_wopi.domain.storages import Storage, StorageProtocol
-from genro_wopi.domain.tenants import AuthMethod, Tenant, WopiMode
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.runtime.settings import Service, load_settings
 from genro_wopi.web.server import Readiness
@@ -80,6 +79,7 @@ async def wopi_in_process(
     world, files = World(redis), folder / "files"
     files.mkdir()
     (files / "a.txt").write_bytes(b"hello")
+    await world.tenant()
     await _configure(redis, files)
     session = await world.session(await world.file(), kind=EditorKind.GENERIC)
     service = build_service(settings, redis, Readiness(), stack, RedisTimeline(redis))
@@ -89,26 +89,7 @@ async def wopi_in_process(
 
 
 async def _configure(redis: RedisClient, base_path: Path) -> None:
-    store = RedisTenantStore(redis)
-    await store.put_tenant(
-        Tenant(
-            tenant_id=TENANT,
-            name="Acme",
-            active=True,
-            wopi_mode=WopiMode.POOL,
-            client_base_url=None,
-            client_callback_path="/",
-            auth_method=AuthMethod.NONE,
-            auth_user=None,
-            auth_secret=None,
-            webhook_secrets=(),
-            frame_ancestors=(),
-            revision=1,
-            created_us=1,
-            updated_us=1,
-        )
-    )
-    await store.put_storage(
+    await RedisTenantStore(redis).put_storage(
         Storage(
             tenant_id=TENANT,
             name="docs",

@@ -8,11 +8,13 @@ from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.lock_store import RedisLockStore
 from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
+from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.domain.files import FileRecord, Head
 from genro_wopi.domain.identifiers import TenantId, new_session_id
 from genro_wopi.domain.locks import LockRequest
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.sessions import EditorRef, Permission, Session
+from genro_wopi.domain.tenants import AuthMethod, Tenant, WopiMode
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.protocol.lock_id import LockId
 
@@ -41,6 +43,26 @@ class World:
         self.sessions = RedisSessionStore(self.redis, PARTITIONS)
         self.registry = RedisFileRegistry(self.redis, PARTITIONS)
         self.ledger = RedisSaveLedger(self.redis, PARTITIONS, lock_ttl_ms=self.lock_ttl_ms)
+
+    async def tenant(self, *, created_us: int = 1) -> None:
+        await RedisTenantStore(self.redis).put_tenant(
+            Tenant(
+                tenant_id=TENANT,
+                name="Acme",
+                active=True,
+                wopi_mode=WopiMode.POOL,
+                client_base_url=None,
+                client_callback_path="/",
+                auth_method=AuthMethod.NONE,
+                auth_user=None,
+                auth_secret=None,
+                webhook_secrets=(),
+                frame_ancestors=(),
+                revision=1,
+                created_us=created_us,
+                updated_us=created_us,
+            )
+        )
 
     async def file(
         self, path: str = "a.txt", *, seen: bool = True, tenant_id: TenantId = TENANT

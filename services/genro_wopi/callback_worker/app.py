@@ -10,6 +10,7 @@ from genro_wopi.adapters.directory import CachedDirectory
 from genro_wopi.adapters.http.egress import EgressPolicy
 from genro_wopi.adapters.redis.audit_store import RedisAuditStore
 from genro_wopi.adapters.redis.client import connect
+from genro_wopi.adapters.redis.event_outbox import RedisEventOutbox
 from genro_wopi.adapters.redis.event_queue import RedisEventQueue
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.leases import RedisLeases
@@ -22,15 +23,16 @@ from genro_wopi.adapters.storage.opener import CachingStorageOpener
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.adapters.webhooks import WebhookReceiver
 from genro_wopi.callback_worker.operations.deliver import WAIT_MS, Deliverer
+from genro_wopi.callback_worker.operations.sinks import Sinks
 from genro_wopi.callback_worker.operations.upkeep import Caretaker, keep_up
 from genro_wopi.domain.clock import SystemClock
-from genro_wopi.domain.events import Delivery, DeliveryOutcome
+from genro_wopi.domain.events import Delivery, DeliveryOutcome, Receiver
 from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.tenants import TenantStore
 from genro_wopi.runtime import metrics
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.logs import get_logger
-from genro_wopi.runtime.settings import Settings
+from genro_wopi.runtime.settings import SINK_STREAM, SINK_WEBHOOK, Settings
 
 BLOCKING_TIMEOUT_S: Final = WAIT_MS / 1000 + 2.0
 """Above the time that a blocking read waits, so that waiting is not taken for an outage."""
@@ -45,12 +47,16 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             connect(url, socket_timeout_s=BLOCKING_TIMEOUT_S)
         )
         await require_redis(redis)
-        receiver = WebhookReceiver(
+        webhooks = WebhookReceiver(
             CachedDirectory(RedisTenantStore(redis)),
             AesGcmRing(settings.encryption_keys),
             EgressPolicy(settings.callback_allow, setting="WOPI_CALLBACK_ALLOW"),
         )
-        stack.push_async_callback(receiver.aclose)
+        stack.push_async_callback(webhooks.aclose)
+        by_name: dict[str, Receiver] = {
+            SINK_STREAM: RedisEventOutbox(redis, CachedDirectory(RedisTenantStore(redis))),
+            SINK_WEBHOOK: webhooks,
+        }
         storages = CachingStorageOpener(
             StorageSurroundings(
                 local_roots=settings.local_roots,
@@ -78,7 +84,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         queue = RedisEventQueue(redis, blocking, settings.event_partitions)
         deliverer = Deliverer(
             queue,
-            receiver,
+            Sinks([by_name[name] for name in settings.event_sinks]),
             SystemClock(),
             settings.callback_retry_seconds,
             report,

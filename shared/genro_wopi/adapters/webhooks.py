@@ -15,13 +15,13 @@ from typing import Final
 import httpcore
 import msgspec
 
+from genro_wopi.adapters.event_owner import owner_of
+from genro_wopi.adapters.event_payload import payload
 from genro_wopi.adapters.http.egress import EgressPolicy, GuardedNetwork
 from genro_wopi.adapters.http.fetch import Answer, FetchError, fetch
-from genro_wopi.domain.errors import NotFoundError, SuspendedError, UnavailableError
 from genro_wopi.domain.events import DeliveryOutcome, Event
 from genro_wopi.domain.secrets import Secret, SecretRing, UnreadableSecretError
 from genro_wopi.domain.tenants import AuthMethod, Directory, Tenant
-from genro_wopi.protocol.times import format_us
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - a prefix, not a secret
 TIMEOUT_S: Final = 15.0
@@ -31,10 +31,6 @@ _GONE: Final = 410
 _DISABLED: Final = (
     "the application answered 410: it gets nothing more until its callbacks are configured anew"
 )
-
-_NUMBERS: Final = frozenset({"size"})
-_BOOLEANS: Final = frozenset({"is_autosave", "is_exit_save", "is_modified_by_user", "forced"})
-_LITERALS: Final = {"true": True, "false": False, "null": None}
 
 
 class WebhookReceiver:
@@ -49,16 +45,9 @@ class WebhookReceiver:
 
     async def deliver(self, event: Event) -> DeliveryOutcome:
         """See Receiver."""
-        try:
-            tenant = await self._directory.tenant(event.context.tenant_id)
-        except SuspendedError as error:
-            return DeliveryOutcome(delivered=False, reason=str(error))
-        except NotFoundError:
-            return DeliveryOutcome(delivered=True, reason="the tenant is gone", skipped=True)
-        except UnavailableError as error:
-            return DeliveryOutcome(delivered=False, reason=str(error))
-        if not tenant.concerns(event.at_us):
-            return DeliveryOutcome(delivered=True, reason="its tenant was deleted", skipped=True)
+        tenant = await owner_of(self._directory, event)
+        if isinstance(tenant, DeliveryOutcome):
+            return tenant
         if not tenant.client_base_url:
             return DeliveryOutcome(delivered=True, reason="no client_base_url", skipped=True)
         if tenant.callback_events and event.name not in tenant.callback_events:
@@ -117,42 +106,6 @@ def sign(secret: Secret, event_id: str, moment_s: int, body: bytes) -> str:
     signed = f"{event_id}.{moment_s}.".encode() + body
     digest = hmac.new(key, signed, hashlib.sha256).digest()
     return f"v1,{base64.b64encode(digest).decode()}"
-
-
-def payload(event: Event) -> dict[str, object]:
-    """Build the body of a callback."""
-    context = event.context
-    fields: dict[str, object] = {
-        "event": event.name,
-        "event_id": event.event_id,
-        "tenant_id": context.tenant_id,
-        "sequence": event.sequence,
-        "attempt": event.attempt,
-        "session_id": context.session_id,
-        "file_id": context.file_id,
-        "storage_name": context.storage_name,
-        "file_path": event.file_path,
-        "account": context.account,
-        "user": context.user,
-        "origin_connection_id": context.origin_connection_id,
-        "origin_page_id": context.origin_page_id,
-        "timestamp": format_us(event.at_us),
-    }
-    for name, value in event.details.items():
-        fields |= _detail(name, value)
-    return fields
-
-
-def _detail(name: str, value: str) -> dict[str, object]:
-    if name.endswith("_us"):
-        return {name.removesuffix("_us"): format_us(int(value))}
-    if name in _NUMBERS:
-        return {name: int(value)}
-    if name in _BOOLEANS:
-        return {name: _LITERALS[value]}
-    if name == "editors":
-        return {name: value.split(",") if value else []}
-    return {name: value}
 
 
 def _outcome(answer: Answer, *, strict: bool) -> DeliveryOutcome:

@@ -44,6 +44,22 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def some_of(*choices: str) -> Callable[[str], tuple[str, ...]]:
+    """Return a reader of some of some words, separated by commas, in the order of the choices.
+
+    Raises:
+        ValueError: one is something else, or there is none; the message says what to write.
+    """
+
+    def parse(value: str) -> tuple[str, ...]:
+        words = {word.strip() for word in value.split(",")}
+        if not words <= set(choices):
+            raise ValueError(f"use some of {', '.join(choices)}, separated by commas")
+        return tuple(choice for choice in choices if choice in words)
+
+    return parse
+
+
 def read_url(value: str) -> str:
     """Read an http(s) address; without a trailing slash.
 

@@ -26,7 +26,11 @@ from genro_wopi.runtime.setting_values import (
     read_url,
     read_urls,
     read_words,
+    some_of,
 )
+
+SINK_WEBHOOK: Final = "webhook"
+SINK_STREAM: Final = "redis-stream"
 
 
 class Service(StrEnum):
@@ -98,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     audit_days: int
     drain_seconds: int
     callback_retry_seconds: tuple[int, ...]
+    event_sinks: tuple[str, ...]
     log_format: str
     log_level: str
 
@@ -354,6 +359,15 @@ SETTINGS: Final = (
         help="Delays before a callback is tried again; after the last one it is a dead letter.",
         example="5,30,120",
         default="5,30,120,600,1800,7200,21600,43200,86400,86400",
+        services=_C,
+    ),
+    Setting(
+        name="event_sinks",
+        parse=some_of(SINK_STREAM, SINK_WEBHOOK),
+        kind="words",
+        help="Where events go: webhook (the callbacks), redis-stream (one per tenant), or both.",
+        example="webhook,redis-stream",
+        default="webhook",
         services=_C,
     ),
     Setting(

@@ -14,7 +14,7 @@ from genro_wopi.domain.audit import Actor, AuditFilter, AuditRecord
 from genro_wopi.domain.events import Event
 from genro_wopi.domain.identifiers import TenantId
 
-_APPEND: Final = Script("append_audit")
+_APPEND: Final = Script("append_once")
 
 RECORDS_MAX: Final = 100_000
 """Of one tenant; the oldest make room."""
@@ -114,7 +114,7 @@ class RedisAuditStore:
         )
         names = (keys.audit(record.tenant_id), keys.audit_noted(record.tenant_id, event.event_id))
         encoded = msgspec.json.encode(record).decode()
-        await self._redis.run(_APPEND, names, (encoded, RECORDS_MAX, NOTED_S))
+        await self._redis.run(_APPEND, names, ("record", encoded, RECORDS_MAX, NOTED_S))
         await self._redis.call("SADD", keys.AUDITED, record.tenant_id)
 
 

@@ -32,6 +32,8 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{t:T}:rescue:<id>                | string | permanent, until its end | wopi-service       |
 | wopi:{t:T}:audit                      | stream | permanent, trimmed      | gateway, callback-w.|
 | wopi:{t:T}:audited:<event_id>         | string | 1 h                     | callback-worker     |
+| wopi:{t:T}:outbox                     | stream | permanent, trimmed      | callback-worker     |
+| wopi:{t:T}:outboxed:<event_id>        | string | 7 days                  | callback-worker     |
 | wopi:audited                          | set    | permanent               | gateway, callback-w.|
 | wopi:tenants                          | zset   | permanent (config)      | gateway             |
 | wopi:instance                         | string | permanent (config)      | gateway             |
@@ -52,7 +54,7 @@ from genro_wopi.domain.identifiers import partition_of, session_partition
 
 PERMANENT: Final = re.compile(
     r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|live|upkeep|unaudited|events|lane:.+|due|attempts|dead|done)"
-    r"|\{t:.+\}:(tenant|api-keys|storages|path:.+|rescued|rescue:.+|audit)"
+    r"|\{t:.+\}:(tenant|api-keys|storages|path:.+|rescued|rescue:.+|audit|outbox)"
     r"|\{e:.*\}:(editors|discovery:.+)|tenants|instance|audited)"
 )
 """Keys that may live for ever; the tests fail on any other that has no expiry."""
@@ -259,6 +261,16 @@ def audit_noted(tenant_id: str, event_id: str) -> str:
 def tenant_sessions(tenant_id: str) -> str:
     """Session ids of a tenant by the time of their creation."""
     return f"wopi:{{t:{tenant_id}}}:sessions"
+
+
+def outbox(tenant_id: str) -> str:
+    """Events of a tenant for consumers of the operator's own."""
+    return f"wopi:{{t:{tenant_id}}}:outbox"
+
+
+def outbox_noted(tenant_id: str, event_id: str) -> str:
+    """Set while an event that is in the outbox may come a second time."""
+    return f"wopi:{{t:{tenant_id}}}:outboxed:{event_id}"
 
 
 def user_info(tenant_id: str, person: str) -> str:
