@@ -12,7 +12,7 @@ from genro_wopi.adapters.storage.sidecar import Latest, SidecarStorage
 from genro_wopi.domain.errors import NotFoundError
 from genro_wopi.domain.files import Evidence, Head
 from genro_wopi.domain.memory_body import MemoryBody
-from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.paths import StoragePath, history_folder
 from genro_wopi.domain.storages import Body, StorageFaultError
 from tests.storage.test_conformance import at, dav_storage, evidence, node_of, read, read_version
 
@@ -70,7 +70,7 @@ async def test_the_record_of_a_writer_that_died_is_completed_by_whoever_looks_ne
     assert head is not None
     assert head.evidence is not None
     assert head.evidence.version == "2.v"
-    latest = await storage.record(f"{storage.history(PATH)}/latest.json", Latest)
+    latest = await storage.record(f"{history_folder(PATH)}/latest.json", Latest)
     assert latest == Latest(fingerprint=head.fingerprint, evidence=head.evidence)
 
 

@@ -47,20 +47,22 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             connect(url, socket_timeout_s=BLOCKING_TIMEOUT_S)
         )
         await require_redis(redis)
+        tenants, ring = RedisTenantStore(redis), AesGcmRing(settings.encryption_keys)
+        directory = CachedDirectory(tenants)
         webhooks = WebhookReceiver(
-            CachedDirectory(RedisTenantStore(redis)),
-            AesGcmRing(settings.encryption_keys),
+            directory,
+            ring,
             EgressPolicy(settings.callback_allow, setting="WOPI_CALLBACK_ALLOW"),
         )
         stack.push_async_callback(webhooks.aclose)
         by_name: dict[str, Receiver] = {
-            SINK_STREAM: RedisEventOutbox(redis, CachedDirectory(RedisTenantStore(redis))),
+            SINK_STREAM: RedisEventOutbox(redis, directory),
             SINK_WEBHOOK: webhooks,
         }
         storages = CachingStorageOpener(
             StorageSurroundings(
                 local_roots=settings.local_roots,
-                ring=AesGcmRing(settings.encryption_keys),
+                ring=ring,
                 egress=EgressPolicy(settings.storage_allow, setting="WOPI_STORAGE_ALLOW"),
                 leases=RedisLeases(redis),
             )
@@ -71,8 +73,8 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             ends=RedisSessionEnds(redis, settings.event_partitions),
             queue=RedisUpkeepQueue(redis, settings.event_partitions),
             registry=RedisFileRegistry(redis, settings.event_partitions),
-            directory=CachedDirectory(RedisTenantStore(redis)),
-            tenants=RedisTenantStore(redis),
+            directory=directory,
+            tenants=tenants,
             storages=storages,
             rescues=RedisRescueStore(redis),
             clock=SystemClock(),
@@ -88,7 +90,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             SystemClock(),
             settings.callback_retry_seconds,
             report,
-            lambda tenant_id: disable_callbacks(RedisTenantStore(redis), tenant_id),
+            lambda tenant_id: disable_callbacks(tenants, tenant_id),
         )
         get_logger().info("service_ready")
         caring = asyncio.ensure_future(keep_up(caretaker, stopping))

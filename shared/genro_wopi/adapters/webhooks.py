@@ -110,14 +110,14 @@ def sign(secret: Secret, event_id: str, moment_s: int, body: bytes) -> str:
 
 def _outcome(answer: Answer, *, strict: bool) -> DeliveryOutcome:
     is_taken = _says_ok(answer.body) if strict else not _says_error(answer.body)
-    if 200 <= answer.status < 300 and is_taken:  # noqa: PLR2004 - 2xx
+    if answer.is_success and is_taken:
         return DeliveryOutcome(delivered=True, reason=str(answer.status))
     if answer.status == _GONE:
         return DeliveryOutcome(delivered=False, reason=_DISABLED, gone=True)
     seconds = answer.headers.get("retry-after", "")
     retry_after_ms = int(seconds) * 1000 if seconds.isascii() and seconds.isdigit() else 0
     reason = f"the application answered {answer.status}"
-    if 200 <= answer.status < 300:  # noqa: PLR2004 - 2xx
+    if answer.is_success:
         reason += " without saying ok" if strict else " with an error in its body"
     return DeliveryOutcome(
         delivered=False, reason=reason, retry_after_ms=min(retry_after_ms, RETRY_AFTER_MS_MAX)

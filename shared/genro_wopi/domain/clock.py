@@ -1,6 +1,8 @@
 """Time as an argument, so that tests can decide what time it is."""
 
+import asyncio
 import time
+from contextlib import suppress
 from typing import Protocol
 
 
@@ -26,3 +28,10 @@ class SystemClock:
     def monotonic_s(self) -> float:
         """See Clock."""
         return time.monotonic()
+
+
+async def pause(stopping: asyncio.Event, seconds: float) -> None:
+    """Wait, but no longer than until told to stop."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stopping.wait()

@@ -28,6 +28,7 @@ from genro_wopi.domain.files import (
     Evidence,
     Head,
     KnownHead,
+    fingerprint_of,
     known_from_evidence,
     lock_digest,
     new_version,
@@ -328,7 +329,7 @@ class Commit:
                 now = await self._stat(deadline_s)
             if now is not None and now.evidence and now.evidence.save_id == save.save_id:
                 return known_from_evidence(now)
-            if _fingerprint(now) != _fingerprint(head):
+            if fingerprint_of(now) != fingerprint_of(head):
                 return None
             await self._pause(attempts, deadline_s)
             attempts += 1
@@ -404,7 +405,3 @@ def _changed(known: KnownHead, verdict: Verdict, lease: Lease | None) -> FileCha
         reason = "A newer save of the same session is already stored."
     held = lease.lock_id if lease else None
     return FileChangedError(known.last_modified_us, held, f"{reason} These bytes were kept aside.")
-
-
-def _fingerprint(head: Head | None) -> str:
-    return head.fingerprint if head else ""

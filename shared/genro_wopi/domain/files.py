@@ -74,6 +74,11 @@ class KeptVersion(msgspec.Struct, frozen=True, kw_only=True):
         return self.evidence.version if self.evidence else foreign_version(self.key)
 
 
+def fingerprint_of(head: "Head | None") -> str:
+    """Return the fingerprint of a head; empty where there is no file."""
+    return head.fingerprint if head else ""
+
+
 def foreign_version(key: str) -> str:
     """Name bytes that another program wrote, by how the back end finds them."""
     return key if key.startswith(FOREIGN_PREFIX) else f"{FOREIGN_PREFIX}{key}"

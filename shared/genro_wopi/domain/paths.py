@@ -4,6 +4,7 @@ Every path goes through `parse_path` once, where it enters the system; back ends
 what they open lies inside their root.
 """
 
+import hashlib
 import unicodedata
 from typing import Final, NewType
 
@@ -76,6 +77,16 @@ def segment_problem(segment: str) -> str | None:
     if len(segment.encode()) > SEGMENT_SIZE_BYTES_MAX:
         return f"use at most {SEGMENT_SIZE_BYTES_MAX} bytes for one name"
     return None
+
+
+def path_digest(path: str) -> str:
+    """Return what stands for a path where its own characters or length would not do."""
+    return hashlib.sha256(path.encode()).hexdigest()[:32]
+
+
+def history_folder(path: StoragePath) -> StoragePath:
+    """Name the folder in which a file's versions and evidence lie."""
+    return StoragePath(f"{RESERVED_SEGMENT}/history/{path_digest(path)}")
 
 
 def base_name(path: str) -> str:

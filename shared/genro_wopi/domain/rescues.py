@@ -1,11 +1,11 @@
 """Recovery copies: saves that were received whole and refused. They are kept, never thrown away."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from genro_wopi.domain.identifiers import FileId, TenantId
-from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
 
 
 class Rescue(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +23,15 @@ class Rescue(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     reason: str
     rescued_us: int
+
+
+RECOVERY: Final = StoragePath(f"{RESERVED_SEGMENT}/recovery")
+"""The folder of a storage in which its recovery copies lie."""
+
+
+def rescued_path(rescue_id: str) -> StoragePath:
+    """Name the place of a recovery copy, or of the note beside it."""
+    return StoragePath(f"{RECOVERY}/{rescue_id}")
 
 
 def rescue_note(rescue_id: str) -> str:

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from genro_wopi.domain.errors import HostError
-from genro_wopi.domain.files import Evidence, Head, KeptVersion
+from genro_wopi.domain.files import Evidence, Head, KeptVersion, fingerprint_of
 from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.secrets import Sealed
@@ -45,6 +45,10 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     updated_us: int
     probe: "ProbeReport | None" = None
     versions: VersionPolicy = VersionPolicy()
+
+    def seal_context(self, field: str) -> str:
+        """Name what a sealed field is bound to."""
+        return f"{self.tenant_id}/storage/{self.name}/{field}"
 
 
 class ProbeReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -324,6 +328,16 @@ class StorageOpener(Protocol):
 
 class HeadChangedError(HostError):
     """A conditional write found another head; nothing was written."""
+
+
+def require_same(found: Head | None, expected: Head | None) -> None:
+    """Compare heads where a store does not do it itself.
+
+    Raises:
+        HeadChangedError: they are not the same.
+    """
+    if fingerprint_of(found) != fingerprint_of(expected):
+        raise HeadChangedError("The file is not what was expected.")
 
 
 class StorageFaultError(HostError):

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from genro_wopi.domain.audit import AuditStore
-from genro_wopi.domain.clock import Clock
+from genro_wopi.domain.clock import Clock, pause
 from genro_wopi.domain.errors import HostError, NotFoundError
 from genro_wopi.domain.files import FileRecord, FileRegistry
 from genro_wopi.domain.identifiers import TenantId
@@ -57,11 +57,7 @@ async def keep_up(caretaker: Caretaker, stopping: asyncio.Event) -> None:
     """Look at due files every few seconds until told to stop."""
     while not stopping.is_set():
         await _tried(lambda: _round(caretaker))
-        try:
-            async with asyncio.timeout(ROUND_S):
-                await stopping.wait()
-        except TimeoutError:
-            continue
+        await pause(stopping, ROUND_S)
 
 
 async def _round(caretaker: Caretaker) -> None:

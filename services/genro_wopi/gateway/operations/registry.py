@@ -14,8 +14,8 @@ from genro_wopi.domain.errors import HostError, NotFoundError
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import FileId, TenantId
 from genro_wopi.domain.moves import DELETED
-from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath, parse_path
-from genro_wopi.domain.rescues import Rescue, rescue_note
+from genro_wopi.domain.paths import StoragePath, parse_path
+from genro_wopi.domain.rescues import RECOVERY, Rescue, rescue_note
 from genro_wopi.domain.storages import FolderEntry, Storage, StorageBackend
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.operations.storages import storage_of
@@ -32,7 +32,6 @@ from genro_wopi.management.registry import (
     StorageChecked,
 )
 
-RECOVERY: Final = StoragePath(f"{RESERVED_SEGMENT}/recovery")
 FOLDERS_MAX: Final = 10_000
 """Folders that wait in a cursor; a tree that is wider is checked below `path` by `path`."""
 

@@ -135,7 +135,7 @@ async def update_storage(office: Office, caller: Caller, request: StoragePatch) 
         return _view(storage)
     config: dict[str, Any] = dict(storage.config)
     for field, sealed in storage.sealed.items():
-        config[field] = office.ring.open(sealed, context=_context(storage, field)).reveal()
+        config[field] = office.ring.open(sealed, context=storage.seal_context(field)).reveal()
     config |= request.config
     draft = msgspec.structs.replace(
         storage, revision=storage.revision + 1, updated_us=office.clock.now_us(), probe=None
@@ -183,7 +183,7 @@ def _configured(office: Office, draft: Storage, config: dict[str, Any]) -> Stora
             raise InvalidFieldsError((FieldError("config", str(error)),)) from error
         values = {k: v for k, v in msgspec.structs.asdict(checked).items() if v is not None}
     sealed: dict[str, Sealed] = {
-        field: office.ring.seal(Secret(str(values.pop(field))), context=_context(draft, field))
+        field: office.ring.seal(Secret(str(values.pop(field))), context=draft.seal_context(field))
         for field in [n for n in values if _SECRET_FIELD.search(n) and n not in _NO_SECRETS]
     }
     return msgspec.structs.replace(draft, config=values, sealed=sealed)
@@ -202,10 +202,6 @@ async def _proved(office: Office, storage: Storage) -> Storage:
     proved = msgspec.structs.replace(storage, probe=report, revision=storage.revision + 1)
     await office.tenants.put_storage(proved)
     return proved
-
-
-def _context(storage: Storage, field: str) -> str:
-    return f"{storage.tenant_id}/storage/{storage.name}/{field}"
 
 
 def _policy(settings: VersionSettings) -> VersionPolicy:

@@ -6,6 +6,7 @@ Every process runs this; one at a time looks. A save is announced once: whoever 
 import asyncio
 from typing import Final
 
+from genro_wopi.domain.clock import pause
 from genro_wopi.domain.commit import Save, Saved
 from genro_wopi.domain.errors import HostError, NotFoundError
 from genro_wopi.domain.files import Head, KnownHead, known_from_evidence
@@ -28,11 +29,7 @@ async def reconcile_until(host: Host, intents: IntentStore, stopping: asyncio.Ev
                     await _settle(host, intents, intent)
         except HostError:
             pass  # Redis or a storage is away: looked at again.
-        try:
-            async with asyncio.timeout(SWEEP_S):
-                await stopping.wait()
-        except TimeoutError:
-            continue
+        await pause(stopping, SWEEP_S)
 
 
 async def _settle(host: Host, intents: IntentStore, intent: Intent) -> None:

@@ -10,6 +10,11 @@ import msgspec
 REQUEST_TIMEOUT_S: Final = 15.0
 ANSWER_BYTES_MAX: Final = 64 * 1024
 
+FAULTS: Final = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
+"""What httpcore raises where nothing usable comes back."""
+
+_SUCCESS: Final = range(200, 300)
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -20,6 +25,11 @@ class Answer(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     """Lower-case names."""
     body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it is a 2xx."""
+        return self.status in _SUCCESS
 
 
 class FetchError(Exception):
@@ -60,11 +70,15 @@ async def fetch(
                 body += chunk
                 if len(body) > answer_bytes_max:
                     raise FetchError(f"the answer is longer than {answer_bytes_max} bytes")
-            names = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers}
-            return Answer(response.status, names, bytes(body))
+            return Answer(response.status, lower_names(response), bytes(body))
     except TimeoutError as error:
         raise FetchError(f"no answer within {timeout_s:g} s") from error
-    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
+    except FAULTS as error:
         raise FetchError(str(error) or type(error).__name__) from error
     except (httpcore.UnsupportedProtocol, ValueError) as error:
         raise FetchError(f"not a usable address: {error}") from error
+
+
+def lower_names(response: httpcore.Response) -> dict[str, str]:
+    """Return an answer's headers by lower-case name."""
+    return {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers}

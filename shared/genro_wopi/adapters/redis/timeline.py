@@ -8,6 +8,7 @@ import msgspec
 
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient
+from genro_wopi.domain.clock import pause
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.identifiers import SessionId
 from genro_wopi.domain.timeline import TimelineEntry
@@ -44,11 +45,7 @@ class RedisTimeline:
     async def write_until(self, stopping: asyncio.Event) -> None:
         """Write down what was noted, twice a second and once more at the end."""
         while not stopping.is_set():
-            try:
-                async with asyncio.timeout(FLUSH_S):
-                    await stopping.wait()
-            except TimeoutError:
-                pass
+            await pause(stopping, FLUSH_S)
             await self.flush()
 
     async def flush(self) -> None:

@@ -53,7 +53,7 @@ async def build(storage: Storage, surroundings: StorageSurroundings) -> SidecarS
     """
     options: dict[str, Any] = dict(storage.config)
     for name, sealed in storage.sealed.items():
-        context = f"{storage.tenant_id}/storage/{storage.name}/{name}"
+        context = storage.seal_context(name)
         options[name] = surroundings.ring.open(sealed, context=context).reveal()
     protocol = str(options.get("protocol", ""))
     if not protocol or protocol in _REFUSED_PROTOCOLS:

@@ -17,7 +17,7 @@ from genro_wopi.adapters.storage.history import (
 )
 from genro_wopi.adapters.storage.local_root import LocalRoot, ignoring
 from genro_wopi.domain.errors import NotFoundError
-from genro_wopi.domain.files import Evidence, Head, KeptVersion
+from genro_wopi.domain.files import Evidence, Head, KeptVersion, fingerprint_of
 from genro_wopi.domain.paths import StoragePath, base_name
 from genro_wopi.domain.storages import Body, Capabilities, HeadChangedError, OpenFile
 
@@ -227,7 +227,7 @@ class LocalNode:
             found = self._stat().fingerprint
         except FileNotFoundError:
             found = ""
-        if found != (expected.fingerprint if expected else ""):
+        if found != fingerprint_of(expected):
             raise HeadChangedError("The file is not what was expected.")
         return found
 

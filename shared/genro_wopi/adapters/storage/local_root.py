@@ -7,7 +7,6 @@ nothing outside `base_path` can be reached.
 import asyncio
 import errno
 import fcntl
-import hashlib
 import os
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,8 @@ from genro_wopi.adapters.storage.history import (
     History,
 )
 from genro_wopi.domain.errors import NotFoundError, StorageFullError
-from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
+from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath, history_folder, path_digest
+from genro_wopi.domain.rescues import rescued_path
 from genro_wopi.domain.storages import (
     StorageFaultError,
 )
@@ -84,7 +84,7 @@ class LocalRoot:
         folder = self.root / RESERVED_SEGMENT / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            for stripe in sorted({_digest(path)[:2] for path in paths}):
+            for stripe in sorted({path_digest(path)[:2] for path in paths}):
                 descriptor = os.open(folder / stripe, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 stack.callback(os.close, descriptor)
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -92,14 +92,10 @@ class LocalRoot:
 
     def rescued(self, rescue_id: str) -> Path:
         """Name a recovery copy."""
-        return self.root / RESERVED_SEGMENT / "recovery" / rescue_id
+        return self.root / rescued_path(rescue_id)
 
     def _history(self, path: StoragePath) -> History:
-        return History(self.root / RESERVED_SEGMENT / "history" / _digest(path))
-
-
-def _digest(path: StoragePath) -> str:
-    return hashlib.sha256(path.encode()).hexdigest()[:32]
+        return History(self.root / history_folder(path))
 
 
 @contextmanager

@@ -41,8 +41,6 @@ async def build(storage: Storage, surroundings: StorageSurroundings) -> "S3Stora
     endpoint_url = str(config["endpoint_url"]) if config.get("endpoint_url") else None
     if endpoint_url is not None:
         await surroundings.egress.check_url(endpoint_url, field="endpoint_url")
-    sealed = storage.sealed.get("secret_access_key")
-    context = f"{storage.tenant_id}/storage/{storage.name}/secret_access_key"
     settings = S3Settings(
         bucket=str(config["bucket"]),
         prefix=_prefix(str(config.get("prefix") or "")),
@@ -50,7 +48,7 @@ async def build(storage: Storage, surroundings: StorageSurroundings) -> "S3Stora
         region=str(config.get("region") or "us-east-1"),
         path_style=bool(config.get("path_style", endpoint_url is not None)),
         access_key_id=str(config["access_key_id"]) if config.get("access_key_id") else None,
-        secret_access_key=surroundings.ring.open(sealed, context=context) if sealed else None,
+        secret_access_key=surroundings.secret(storage, "secret_access_key"),
         encryption=_encryption(config),
         ca_certificate=str(config.get("ca_certificate") or ""),
         hands_out_urls=bool(config.get("file_url", False)),

@@ -1,7 +1,6 @@
 """One bucket and prefix, open: its clients, its keys, and what the probe found out about it."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
@@ -12,7 +11,7 @@ from genro_wopi.adapters.storage.s3_client import (
     S3Settings,
     open_client,
 )
-from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
+from genro_wopi.domain.paths import StoragePath, history_folder
 from genro_wopi.domain.storages import ProbeReport
 
 
@@ -53,5 +52,4 @@ class S3Bucket:
 
     def history_prefix(self, path: StoragePath) -> str:
         """Return what the keys of a file's kept versions begin with."""
-        digest = hashlib.sha256(path.encode()).hexdigest()[:32]
-        return self.key(f"{RESERVED_SEGMENT}/history/{digest}/")
+        return self.key(f"{history_folder(path)}/")

@@ -1,7 +1,7 @@
 """One object of a bucket. A commit is one PutObject; see `s3`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final, cast
@@ -20,13 +20,15 @@ from genro_wopi.adapters.storage.s3_kept import KeptObject, kept_objects, kept_r
 from genro_wopi.domain.errors import NotFoundError, UnavailableError
 from genro_wopi.domain.files import Evidence, Head, KeptVersion, foreign_version
 from genro_wopi.domain.identifiers import Version
-from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
+from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.rescues import rescued_path
 from genro_wopi.domain.storages import (
     Body,
     Capabilities,
     HeadChangedError,
     OpenFile,
     StorageFaultError,
+    require_same,
 )
 
 READ_CHUNK_BYTES: Final = 256 * 1024
@@ -71,12 +73,8 @@ class S3Node:
         parameters: dict[str, object] = dict(self._object)
         if first or last is not None:
             parameters["Range"] = f"bytes={first}-{'' if last is None else last}"
-        answer = await self._get(parameters)
-        body = cast("S3Body", answer["Body"])
-        try:
-            yield OpenFile(_head(answer), read_chunks(body, READ_CHUNK_BYTES))
-        finally:
-            body.close()
+        async with self._opened(parameters) as (answer, chunks):
+            yield OpenFile(_head(answer), chunks)
 
     async def write_if(self, body: Body, evidence: Evidence, expected: Head | None) -> Head:
         """See StorageNode."""
@@ -84,9 +82,7 @@ class S3Node:
             return await self._write(body, evidence, _condition(self._storage, expected))
         try:
             async with self._storage.lease(self._path):
-                now = await self.stat()
-                if _fingerprint(now) != _fingerprint(expected):
-                    raise HeadChangedError("The file is not what was expected.")
+                require_same(await self.stat(), expected)
                 return await self._write(body, evidence, {})
         except UnavailableError as error:
             raise StorageFaultError(str(error)) from error
@@ -176,12 +172,8 @@ class S3Node:
     async def open_version(self, key: str) -> AsyncGenerator[AsyncIterator[bytes]]:
         """See StorageNode."""
         reference = kept_reference(self._storage, self._path, key)
-        answer = await self._get({"Bucket": self._object["Bucket"], **reference})
-        body = cast("S3Body", answer["Body"])
-        try:
-            yield read_chunks(body, READ_CHUNK_BYTES)
-        finally:
-            body.close()
+        async with self._opened({"Bucket": self._object["Bucket"], **reference}) as (_, chunks):
+            yield chunks
 
     async def discard_version(self, key: str) -> None:
         """See StorageNode."""
@@ -195,7 +187,7 @@ class S3Node:
         await self._remove({"Key": self._rescued(rescue_id)})
 
     def _rescued(self, rescue_id: str) -> str:
-        return self._storage.key(f"{RESERVED_SEGMENT}/recovery/{rescue_id}")
+        return self._storage.key(rescued_path(rescue_id))
 
     async def _remove(self, reference: dict[str, str]) -> None:
         try:
@@ -213,14 +205,23 @@ class S3Node:
     @asynccontextmanager
     async def open_rescued(self, rescue_id: str) -> AsyncGenerator[AsyncIterator[bytes]]:
         """See StorageNode."""
-        answer = await self._get({**self._object, "Key": self._rescued(rescue_id)})
+        rescued = {**self._object, "Key": self._rescued(rescue_id)}
+        async with self._opened(rescued) as (_, chunks):
+            yield chunks
+
+    @asynccontextmanager
+    async def _opened(
+        self, parameters: Mapping[str, object]
+    ) -> AsyncGenerator[tuple[dict[str, Any], AsyncIterator[bytes]]]:
+        """Hold an object open: what the store says of it, and its bytes."""
+        answer = await self._get(parameters)
         body = cast("S3Body", answer["Body"])
         try:
-            yield read_chunks(body, READ_CHUNK_BYTES)
+            yield answer, read_chunks(body, READ_CHUNK_BYTES)
         finally:
             body.close()
 
-    async def _get(self, parameters: dict[str, object]) -> dict[str, Any]:
+    async def _get(self, parameters: Mapping[str, object]) -> dict[str, Any]:
         try:
             return await self._storage.client.get_object(**parameters)
         except ClientError as error:
@@ -248,10 +249,6 @@ def _condition(storage: S3Bucket, expected: Head | None) -> dict[str, object]:
         return {"IfNoneMatch": "*"}
     quoted = storage.etag_quoted
     return {"IfMatch": expected.fingerprint if quoted else expected.fingerprint.strip('"')}
-
-
-def _fingerprint(head: Head | None) -> str:
-    return head.fingerprint if head else ""
 
 
 def _is_no_version(error: ClientError) -> bool:

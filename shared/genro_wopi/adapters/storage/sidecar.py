@@ -28,7 +28,8 @@ from genro_wopi.domain.errors import (
 )
 from genro_wopi.domain.files import Evidence, Head, KeptVersion, foreign_version
 from genro_wopi.domain.memory_body import MemoryBody
-from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
+from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath, history_folder
+from genro_wopi.domain.rescues import rescued_path
 from genro_wopi.domain.storages import (
     Body,
     Capabilities,
@@ -39,6 +40,7 @@ from genro_wopi.domain.storages import (
     ProbeReport,
     StorageFaultError,
     page_of,
+    require_same,
 )
 
 RECORDS_AT_ONCE: Final = 8
@@ -138,7 +140,7 @@ class SidecarStorage:
 
     async def purge(self, path: StoragePath) -> None:
         """See StorageBackend."""
-        await self.store.remove(self.history(path))
+        await self.store.remove(history_folder(path))
         await self.store.remove(path)
 
     async def probe(self) -> ProbeReport:
@@ -155,11 +157,6 @@ class SidecarStorage:
     async def aclose(self) -> None:
         """See StorageBackend."""
         await self.store.aclose()
-
-    def history(self, path: StoragePath) -> StoragePath:
-        """Name the folder in which a file's evidence and versions lie."""
-        digest = hashlib.sha256(path.encode()).hexdigest()[:32]
-        return StoragePath(f"{RESERVED_SEGMENT}/history/{digest}")
 
     async def record(self, path: str, kind: type[R]) -> R | None:
         """Read a record; None where there is none that can be read."""
@@ -185,14 +182,14 @@ class SidecarStorage:
         """Note the evidence of the newest version, here and in the store."""
         if write:
             latest = Latest(fingerprint=fingerprint, evidence=evidence)
-            await self.keep_record(f"{self.history(path)}/latest{_RECORD}", latest)
+            await self.keep_record(f"{history_folder(path)}/latest{_RECORD}", latest)
         self._remembered[path, fingerprint] = evidence
         if len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
 
     async def _move_history(self, source: StoragePath, target: StoragePath) -> None:
         """Take the history along; what an earlier file of the target left is set aside."""
-        old, new = self.history(source), self.history(target)
+        old, new = history_folder(source), history_folder(target)
         if await self.store.stat(old) is None:
             return
         if await self.store.stat(new) is not None:
@@ -209,7 +206,7 @@ class SidecarNode:
         self._storage = storage
         self._store = storage.store
         self._path = path
-        self._history = storage.history(path)
+        self._history = history_folder(path)
 
     @property
     def path(self) -> StoragePath:
@@ -237,8 +234,7 @@ class SidecarNode:
         """See StorageNode."""
         async with self._store.held(self._path) as hold:
             found = None if hold.made_file else await self.stat()
-            if _fingerprint(found) != _fingerprint(expected):
-                raise HeadChangedError("The file is not what was expected.")
+            require_same(found, expected)
             pending = Pending(size_bytes=body.size_bytes, evidence=evidence)
             await self._storage.keep_record(f"{self._history}/pending{_RECORD}", pending)
             await self._store.put(self._path, body, hold)
@@ -319,17 +315,17 @@ class SidecarNode:
 
     async def rescue(self, body: Body, rescue_id: str) -> None:
         """See StorageNode."""
-        await self._store.put(_rescued(rescue_id), body)
+        await self._store.put(rescued_path(rescue_id), body)
 
     @asynccontextmanager
     async def open_rescued(self, rescue_id: str) -> AsyncGenerator[AsyncIterator[bytes]]:
         """See StorageNode."""
-        async with self._store.read(_rescued(rescue_id)) as (_, chunks):
+        async with self._store.read(rescued_path(rescue_id)) as (_, chunks):
             yield chunks
 
     async def discard_rescued(self, rescue_id: str) -> None:
         """See StorageNode."""
-        await self._store.remove(_rescued(rescue_id))
+        await self._store.remove(rescued_path(rescue_id))
 
     async def _kept(self, entry: Entry, name: str) -> KeptVersion:
         path = f"{self._history}/{name}{_RECORD}"
@@ -348,10 +344,6 @@ class SidecarNode:
         return entry, digest.hexdigest()
 
 
-def _rescued(rescue_id: str) -> StoragePath:
-    return StoragePath(f"{RESERVED_SEGMENT}/recovery/{rescue_id}")
-
-
 def _head(entry: Entry, evidence: Evidence | None) -> Head:
     return Head(
         fingerprint=entry.fingerprint,
@@ -359,10 +351,6 @@ def _head(entry: Entry, evidence: Evidence | None) -> Head:
         modified_us=entry.modified_us,
         evidence=evidence,
     )
-
-
-def _fingerprint(head: Head | None) -> str:
-    return head.fingerprint if head else ""
 
 
 def _short(head: Head) -> str:

@@ -7,7 +7,8 @@ import msgspec
 from genro_wopi.adapters.http.egress import EgressPolicy
 from genro_wopi.domain.errors import FieldError, InvalidFieldsError
 from genro_wopi.domain.leases import Leases
-from genro_wopi.domain.secrets import SecretRing
+from genro_wopi.domain.secrets import Secret, SecretRing
+from genro_wopi.domain.storages import Storage
 
 
 class StorageSurroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +18,11 @@ class StorageSurroundings(msgspec.Struct, frozen=True, kw_only=True):
     ring: SecretRing
     egress: EgressPolicy
     leases: Leases
+
+    def secret(self, storage: Storage, field: str) -> Secret | None:
+        """Open a secret field of a storage; None where it has none."""
+        sealed = storage.sealed.get(field)
+        return self.ring.open(sealed, context=storage.seal_context(field)) if sealed else None
 
 
 def invalid(field: str, problem: str) -> InvalidFieldsError:

@@ -12,11 +12,11 @@ from typing import Final
 
 import msgspec
 
+from genro_wopi.adapters.http.fetch import Answer
 from genro_wopi.adapters.storage.plain_store import Entry, Hold
 from genro_wopi.adapters.storage.sidecar import SidecarStorage
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings, invalid
 from genro_wopi.adapters.storage.webdav_client import (
-    Answer,
     DavClient,
     DavSettings,
     body_chunks,
@@ -27,7 +27,6 @@ from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import AlreadyExistsError, HostError, NotFoundError
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
-from genro_wopi.domain.secrets import Secret
 from genro_wopi.domain.storages import Body, Storage, StorageFaultError
 
 LOCK_TIMEOUT: Final = "Second-120"
@@ -63,16 +62,11 @@ async def build(storage: Storage, surroundings: StorageSurroundings) -> SidecarS
     if "?" in url or "#" in url:
         raise invalid("url", "use the address of a folder, without '?' and '#'")
 
-    def secret(name: str) -> Secret | None:
-        sealed = storage.sealed.get(name)
-        context = f"{storage.tenant_id}/storage/{storage.name}/{name}"
-        return surroundings.ring.open(sealed, context=context) if sealed else None
-
     settings = DavSettings(
         url=url,
         username=str(config["username"]) if config.get("username") else None,
-        password=secret("password"),
-        token=secret("token"),
+        password=surroundings.secret(storage, "password"),
+        token=surroundings.secret(storage, "token"),
         verify_tls=bool(config.get("verify_tls", True)),
     )
     store = DavStore(DavClient(settings, surroundings.egress))

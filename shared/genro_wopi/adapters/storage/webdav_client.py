@@ -18,6 +18,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
 from genro_wopi.adapters.http.egress import EgressPolicy, GuardedNetwork
+from genro_wopi.adapters.http.fetch import FAULTS, Answer, lower_names
 from genro_wopi.adapters.storage.plain_store import Entry
 from genro_wopi.domain.errors import NotFoundError, StorageFullError
 from genro_wopi.domain.secrets import Secret
@@ -38,26 +39,11 @@ CONNECTIONS_MAX: Final = 32
 _OK: Final = 200
 _NOT_FOUND: Final = frozenset({404, 410})
 _FULL: Final = 507
-_SUCCESS: Final = range(200, 300)
 _DAV: Final = "{DAV:}"
 _PROPERTIES: Final = (
     b'<?xml version="1.0"?><D:propfind xmlns:D="DAV:"><D:prop><D:getetag/><D:getcontentlength/>'
     b"<D:getlastmodified/><D:resourcetype/></D:prop></D:propfind>"
 )
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What came back."""
-
-    status: int
-    headers: dict[str, str]
-    """Lower-case names."""
-    body: bytes
-
-    @property
-    def is_success(self) -> bool:
-        """Whether it is a 2xx."""
-        return self.status in _SUCCESS
 
 
 class DavSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +128,7 @@ class DavClient:
                 extensions={"timeout": timeouts},
             ) as response:
                 yield response
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
+        except FAULTS as error:
             reason = str(error) or type(error).__name__
             raise StorageFaultError(f"The WebDAV server does not answer: {reason}.") from error
 
@@ -213,16 +199,11 @@ async def body_chunks(response: httpcore.Response) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def lower_names(response: httpcore.Response) -> dict[str, str]:
-    """Return an answer's headers by lower-case name."""
-    return {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.headers}
-
-
 async def _chunks(response: httpcore.Response) -> AsyncIterator[bytes]:
     try:
         async for chunk in response.aiter_stream():
             yield chunk
-    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
+    except FAULTS as error:
         raise StorageFaultError("The WebDAV server stopped in the middle of a file.") from error
 
 
