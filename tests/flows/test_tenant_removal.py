@@ -1,11 +1,13 @@
 """A deleted tenant is gone: whoever gets its id later sees nothing of it."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
+from genro_wopi.callback_worker.operations.upkeep import ROUND_S
 from tests.flows.conftest import Tenant
 from tests.support.cluster import Cluster
 from tests.support.waiting import until
@@ -47,6 +49,8 @@ def test_the_next_tenant_of_an_id_sees_nothing_of_the_one_before(
         assert http.get(f"/api/sessions/{editor.session_id}").status_code == 404
         for path in ("/api/sessions", "/api/recovery", "/api/registry", "/api/locks"):
             assert items(http, path) == [], path
+        time.sleep(ROUND_S + 1)  # Events become audit records in the background.
+        assert {record["actor"] for record in items(http, "/api/audit")} <= {"operator"}
         renewed = Tenant(tenant.tenant_id, http, "docs", tenant.application)
         assert renewed.download("a.txt") == b"from elsewhere"  # The files stayed.
         assert "UserInfo" not in renewed.open().info()
