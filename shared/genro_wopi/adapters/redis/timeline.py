@@ -36,11 +36,12 @@ class RedisTimeline:
         self._waiting.append((session_id, entry))
 
     async def read(self, session_id: SessionId) -> list[TimelineEntry]:
-        """See Timeline."""
+        """See Timeline; replicas write in turns, so the order is that of the moments."""
         key = keys.timeline(session_id)
         if key is None:
             return []
-        return [_entry.decode(e) for e in await self._redis.call("LRANGE", key, 0, -1)]
+        entries = [_entry.decode(e) for e in await self._redis.call("LRANGE", key, 0, -1)]
+        return sorted(entries, key=lambda entry: entry.at_us)
 
     async def write_until(self, stopping: asyncio.Event) -> None:
         """Write down what was noted, twice a second and once more at the end."""
