@@ -15,7 +15,7 @@ from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.commit import Commit, FileMovedError, Save
 from genro_wopi.domain.errors import LockMismatchError, NotFoundError, UnavailableError
 from genro_wopi.domain.files import FileRecord
-from genro_wopi.domain.identifiers import SessionId, TenantId, new_save_id
+from genro_wopi.domain.identifiers import SessionId, TenantId, new_save_id, partition_of
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.moves import Mover
 from genro_wopi.domain.paths import StoragePath
@@ -23,7 +23,7 @@ from genro_wopi.domain.sessions import Session
 from genro_wopi.domain.storages import Storage, StorageProtocol
 from genro_wopi.domain.tenants import Tenant
 from genro_wopi.protocol.lock_id import LockId
-from tests.support.world import PARTITIONS, World
+from tests.support.world import World
 
 OLD, NEW = StoragePath("a.txt"), StoragePath("b.txt")
 
@@ -60,7 +60,7 @@ class Place:
     def __init__(self, redis: RedisClient, root: Path) -> None:
         self.world = World(redis)
         self.backend = LocalStorage(root)
-        self.ledger = RedisMoveLedger(redis, PARTITIONS)
+        self.ledger = RedisMoveLedger(redis)
         one = OneStorage(self.backend)
         self.mover = Mover(
             registry=self.world.registry,
@@ -204,4 +204,4 @@ async def test_a_deleted_file_lies_among_the_deleted_ones(place: Place) -> None:
 
 
 def events_of(place: Place, record: FileRecord) -> str:
-    return f"wopi:{{{place.world.sessions.partition(record.file_id):02x}}}:events"
+    return f"wopi:{{{partition_of(record.file_id):02x}}}:events"

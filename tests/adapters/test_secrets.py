@@ -1,20 +1,19 @@
-"""Sealed secrets, tokens, and addresses that may not be called."""
+"""Sealed secrets and tokens."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from genro_wopi.adapters.http.egress import EgressPolicy
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.tokens import JwtSigner, JwtVerifier
 from genro_wopi.domain.access_tokens import AccessClaims
-from genro_wopi.domain.errors import InvalidFieldsError, UnauthenticatedError
+from genro_wopi.domain.errors import UnauthenticatedError
 from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
 from genro_wopi.domain.secrets import Sealed, Secret, UnreadableSecretError
 
 OLD, NEW = ("old", b"o" * 32), ("new", b"n" * 32)
 CLAIMS = AccessClaims(
     session_id=SessionId("00" + "s" * 22),
-    file_id=FileId("f" * 22),
+    file_id=FileId("00" + "f" * 22),
     tenant_id=TenantId("acme"),
     editor="/collabora",
     can_edit=True,
@@ -69,54 +68,3 @@ def test_a_token_that_was_changed_is_refused() -> None:
     for token in (f"{head}.{body}A.{signature}", f"{head}.{body}.", "", "x", "." * 3):
         with pytest.raises(UnauthenticatedError):
             verifier.verify(token)
-
-
-PRIVATE = [
-    "127.0.0.1",
-    "10.0.0.1",
-    "169.254.169.254",
-    "100.64.0.1",
-    "0.0.0.0",  # noqa: S104 - an address to refuse
-    "192.0.0.8",
-    "192.88.99.1",
-    "198.18.0.1",
-    "224.0.0.1",
-    "255.255.255.255",
-    "::1",
-    "::",
-    "fe80::1",
-    "fd00:ec2::254",
-    "::ffff:127.0.0.1",
-    "64:ff9b::7f00:1",
-    "64:ff9b::a9fe:a9fe",
-    "64:ff9b:1::1",
-    "2002:7f00:1::",
-    "2001:db8::1",
-    "ff02::1",
-    "::127.0.0.1",
-    "5f00::1",
-    "fec0::1",
-]
-
-
-@pytest.mark.parametrize("address", PRIVATE)
-def test_an_address_that_is_not_public_is_refused(address: str) -> None:
-    assert not EgressPolicy((), setting="X").allows("host", address)
-
-
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1", "64:ff9b::808:808"])
-def test_a_public_address_is_allowed(address: str) -> None:
-    assert EgressPolicy((), setting="X").allows("host", address)
-
-
-@pytest.mark.parametrize("entry", ["loopback", "127.0.0.0/8", "app.internal"])
-def test_an_operator_can_allow_an_address(entry: str) -> None:
-    assert EgressPolicy((entry,), setting="X").allows("app.internal", "127.0.0.1")
-
-
-@pytest.mark.parametrize(
-    "url", ["http://127.0.0.1/", "http://[::1]/", "ftp://example.org/", "http://u:p@8.8.8.8/", "x"]
-)
-async def test_a_bad_address_is_refused_when_it_is_configured(url: str) -> None:
-    with pytest.raises(InvalidFieldsError):
-        await EgressPolicy((), setting="X").check_url(url, field="url")

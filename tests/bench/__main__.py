@@ -122,7 +122,6 @@ def compare(http: httpx.Client, cluster: Cluster, storage: str, config: dict[str
             settings: dict[str, Any] = {
                 "redis_url": (cluster.data_dir / "redis-url").read_text(),
                 "port": port,
-                "partitions": 16,
                 "root": config.get("base_path", ""),
                 "s3": s3_settings(config) if storage == "s3" else None,
                 "path": path,

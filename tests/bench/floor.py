@@ -96,7 +96,7 @@ class Floor:
     def __init__(self, settings: dict[str, Any], file: Folder | Bucket) -> None:
         self._redis: Any = redis.asyncio.Redis.from_url(settings["redis_url"])  # pyright: ignore[reportUnknownMemberType]
         self._s = settings
-        self._keys = FileKeys(settings["file_id"], settings["partitions"])
+        self._keys = FileKeys(settings["file_id"])
         self._file = file
         self._admit, self._lock = Script("admit"), Script("lock")
         self._unlock = Script("unlock")

@@ -25,7 +25,7 @@ from genro_wopi.wopi_service.operations.host import node_of
 from tests.emulators.editors import Collabora, OnlyOffice, Told
 from tests.emulators.faults import Fault, FaultyLedger, FaultyOpener
 from tests.support.in_process import Wopi, wopi_in_process
-from tests.support.world import PARTITIONS, TENANT
+from tests.support.world import TENANT
 
 USERS = st.integers(0, 2)
 VERSIONS = st.sampled_from(["22.05", "24.04", "25.04"])
@@ -129,7 +129,7 @@ class HostMachine(RuleBasedStateMachine):
         self.told.stored.append(file.read_bytes())
 
     def lose_lock(self) -> None:
-        lock = FileKeys(self.wopi.session.file_id, PARTITIONS).lock
+        lock = FileKeys(self.wopi.session.file_id).lock
         self.runner.run(self.wopi.redis.call("DEL", lock))
 
     def teardown(self) -> None:

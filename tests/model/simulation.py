@@ -30,7 +30,7 @@ from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.storages import Body
 from genro_wopi.protocol.times import format_us
 from tests.model.store import Node, Store, decode
-from tests.support.world import PARTITIONS, World
+from tests.support.world import World
 
 STEPS_MAX = 3_000
 STEP_S = 0.05
@@ -104,7 +104,7 @@ class Simulation:
         """Run two clients to their end, looking after each step for what was acknowledged."""
         self.file = await self.world.file(f"{self.seed}.txt", seen=False)
         await self.world.registry.observe(self.file.file_id, self.store.head)
-        self._keys = FileKeys(self.file.file_id, PARTITIONS)
+        self._keys = FileKeys(self.file.file_id)
         clients = [self._start(live(self, number)) for number in range(2)]
         try:
             await self._steps()

@@ -7,12 +7,12 @@ import pytest
 from genro_wopi.adapters.redis.client import RedisClient
 from genro_wopi.adapters.redis.event_queue import RedisEventQueue
 from genro_wopi.domain.events import Delivery
-from tests.support.world import PARTITIONS, World
+from tests.support.world import World, partitions
 
 
 @pytest.fixture
 async def queue(each_redis: RedisClient) -> AsyncGenerator[RedisEventQueue]:
-    yield RedisEventQueue(each_redis, each_redis, PARTITIONS)
+    yield RedisEventQueue(each_redis, each_redis, partitions(each_redis))
     await each_redis.call("FLUSHALL")
 
 
@@ -48,7 +48,7 @@ async def test_a_claimed_event_is_not_given_to_a_second_worker(
 
 
 async def test_the_claim_of_a_dead_worker_lapses_and_keeps_the_id(each_redis: RedisClient) -> None:
-    queue = RedisEventQueue(each_redis, each_redis, PARTITIONS, claim_ms=0)
+    queue = RedisEventQueue(each_redis, each_redis, partitions(each_redis), claim_ms=0)
     world = World(each_redis)
     await world.session(await world.file())
     (first,) = await queue.take(limit=10)
@@ -84,7 +84,7 @@ async def test_what_was_given_up_makes_way_for_the_next(
 async def test_a_claim_is_held_while_its_delivery_takes_long(
     each_redis: RedisClient, queue: RedisEventQueue
 ) -> None:
-    lapsing = RedisEventQueue(each_redis, each_redis, PARTITIONS, claim_ms=0)
+    lapsing = RedisEventQueue(each_redis, each_redis, partitions(each_redis), claim_ms=0)
     await World(each_redis).session(await World(each_redis).file())
     (delivery,) = await lapsing.take(limit=10)
     await queue.hold(delivery)

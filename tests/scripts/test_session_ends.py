@@ -10,7 +10,7 @@ from genro_wopi.adapters.redis.event_queue import RedisEventQueue
 from genro_wopi.adapters.redis.session_ends import RedisSessionEnds
 from genro_wopi.domain.sessions import Purpose, Session, SessionState
 from tests.support.waiting import eventually
-from tests.support.world import PARTITIONS, World
+from tests.support.world import World, partitions
 
 QUIET = {"session_created", "document_opened", "lock_acquired", "lock_released"}
 
@@ -22,12 +22,12 @@ async def world(each_redis: RedisClient) -> AsyncGenerator[World]:
 
 
 def ends_of(world: World) -> RedisSessionEnds:
-    return RedisSessionEnds(world.redis, PARTITIONS)
+    return RedisSessionEnds(world.redis, partitions(world.redis))
 
 
 async def told(world: World) -> list[tuple[str, str]]:
     """Return what was told of sessions and documents, in order, and take it away."""
-    queue = RedisEventQueue(world.redis, world.redis, PARTITIONS)
+    queue = RedisEventQueue(world.redis, world.redis, partitions(world.redis))
     found: list[tuple[str, str]] = []
     while taken := await queue.take(limit=10):
         for delivery in taken:

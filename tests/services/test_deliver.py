@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from genro_wopi.adapters.redis.client import RedisClient
 from genro_wopi.adapters.redis.event_log import RedisEventLog
 from genro_wopi.adapters.redis.event_queue import RedisEventQueue
+from genro_wopi.callback_worker.operations.backlog import FRESH_S, FULL, Backlog
 from genro_wopi.callback_worker.operations.deliver import Deliverer
 from genro_wopi.callback_worker.operations.fairness import FAILURES_MAX, Fairness
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.events import DeliveryOutcome, Event, EventStatus
 from genro_wopi.domain.identifiers import TenantId
 from tests.support.waiting import eventually
-from tests.support.world import PARTITIONS, World
+from tests.support.world import World, partitions
 
 HANGING, GONE = TenantId("hanging"), TenantId("gone")
 HEALTHY = [TenantId(f"healthy-{n}") for n in range(19)]
@@ -52,7 +53,11 @@ class Applications:
 
 @asynccontextmanager
 async def worker(
-    redis: RedisClient, applications: Applications, disabled: list[TenantId] | None = None
+    redis: RedisClient,
+    applications: Applications,
+    disabled: list[TenantId] | None = None,
+    *,
+    backlog_max: int = 100_000,
 ) -> AsyncGenerator[None]:
     """Run a worker until the block ends."""
 
@@ -60,9 +65,11 @@ async def worker(
         if disabled is not None:
             disabled.append(tenant_id)
 
-    queue = RedisEventQueue(redis, redis, PARTITIONS)
+    queue = RedisEventQueue(redis, redis, partitions(redis))
+    clock = SystemClock()
+    backlog = Backlog(queue, clock, events_max=backlog_max, report=lambda _waiting, _full: None)
     deliverer = Deliverer(
-        queue, applications, SystemClock(), (0, 0, 0), lambda _delivery, _outcome: None, disable
+        queue, applications, clock, (0, 0, 0), lambda _delivery, _outcome: None, disable, backlog
     )
     running = asyncio.create_task(deliverer.run(asyncio.Event()))
     try:
@@ -99,15 +106,44 @@ async def test_an_application_that_fails_is_left_alone_and_its_events_stay(
     applications = Applications(
         answers={tenant_id: lambda: DeliveryOutcome(delivered=False, reason="500")}
     )
-    world, log = World(redis), RedisEventLog(redis, PARTITIONS)
+    world, log = World(redis), RedisEventLog(redis, partitions(redis))
     await announce(world, tenant_id, 40)
     async with worker(redis, applications):
         await eventually(_count(applications), lambda count: count >= FAILURES_MAX)
         await asyncio.sleep(1.0)
         assert len(applications.got) <= FAILURES_MAX + 2
-        waiting = await log.find(tenant_id, EventStatus.PENDING, before_us=2**62, limit=100)
+        waiting = await log.find(tenant_id, EventStatus.PENDING, before="", limit=100)
         assert len(waiting) == 40
-        assert await log.find(tenant_id, EventStatus.DEAD, before_us=2**62, limit=9) == []
+        assert await log.find(tenant_id, EventStatus.DEAD, before="", limit=9) == []
+
+
+async def test_of_too_many_waiting_events_the_oldest_are_kept(redis: RedisClient) -> None:
+    world, applications = World(redis), Applications(hangs={HANGING})
+    log = RedisEventLog(redis, partitions(redis))
+    await announce(world, HANGING, 20)
+    async with worker(redis, applications, backlog_max=20):
+        await eventually(_at_once(applications), lambda most: most[HANGING] == 2)
+        await asyncio.sleep(FRESH_S + 0.5)
+        await announce(world, HANGING, 3)
+        await announce(world, HEALTHY[0], 3)
+        await eventually(_count(applications), lambda count: count == 3)
+        dead = await log.find(HANGING, EventStatus.DEAD, before="", limit=99)
+        kept = await log.find(HANGING, EventStatus.PENDING, before="", limit=99)
+        assert {d.reason for d in dead} == {FULL}
+        assert (len(dead), len(kept)) == (3, 20)
+        assert min(d.event.at_us for d in dead) > max(k.event.at_us for k in kept)
+        assert await log.replay(dead[0])
+        assert len(await log.find(HANGING, EventStatus.PENDING, before="", limit=99)) == 21
+
+
+async def test_a_list_goes_on_where_it_was_left(redis: RedisClient) -> None:
+    world, log = World(redis), RedisEventLog(redis, partitions(redis))
+    await announce(world, HANGING, 30)
+    before, seen = "", list[str]()
+    while found := await log.find(HANGING, EventStatus.PENDING, before=before, limit=7):
+        seen += [logged.event.event_id for logged in found]
+        before = found[-1].position
+    assert len(seen) == len(set(seen)) == 30
 
 
 async def test_an_application_that_wants_no_more_is_disabled_and_can_be_replayed(
@@ -115,11 +151,11 @@ async def test_an_application_that_wants_no_more_is_disabled_and_can_be_replayed
 ) -> None:
     gone = DeliveryOutcome(delivered=False, reason="410", gone=True)
     applications, disabled = Applications(answers={GONE: lambda: gone}), list[TenantId]()
-    world, log = World(redis), RedisEventLog(redis, PARTITIONS)
+    world, log = World(redis), RedisEventLog(redis, partitions(redis))
     await announce(world, GONE, 1)
     async with worker(redis, applications, disabled):
         await eventually(
-            lambda: log.find(GONE, EventStatus.DEAD, before_us=2**62, limit=9),
+            lambda: log.find(GONE, EventStatus.DEAD, before="", limit=9),
             lambda d: len(d) == 1,
         )
         assert disabled == [GONE]

@@ -16,7 +16,7 @@ from genro_wopi.wopi_service.operations.host import node_of
 from genro_wopi.wopi_service.operations.reconcile import reconcile_until
 from tests.support.in_process import Wopi
 from tests.support.waiting import eventually
-from tests.support.world import PARTITIONS
+from tests.support.world import partitions
 
 
 async def commit(wopi: Wopi, content: bytes, monkeypatch: pytest.MonkeyPatch | None) -> str:
@@ -70,7 +70,7 @@ async def test_unpublished_saves_are_announced_once(
     newest = await commit(wopi, b"three", monkeypatch)
     assert await announced(wopi) == [published]
     monkeypatch.setattr(intent_store, "SETTLED_AGE_S", 0)
-    intents = RedisIntentStore(wopi.redis, PARTITIONS)
+    intents = RedisIntentStore(wopi.redis, partitions(wopi.redis))
     stopping = asyncio.Event()
     sweeps = [
         asyncio.create_task(reconcile_until(wopi.service.host, intents, stopping)) for _ in range(3)
@@ -86,7 +86,7 @@ async def test_unpublished_saves_are_announced_once(
 
 
 async def test_a_save_that_never_arrived_is_forgotten_without_a_word(wopi: Wopi) -> None:
-    intents = RedisIntentStore(wopi.redis, PARTITIONS)
+    intents = RedisIntentStore(wopi.redis, partitions(wopi.redis))
     partition = wopi.session.session_id[:2]
     member = f"{new_save_id()} {wopi.session.file_id}"
     await wopi.redis.call("ZADD", f"wopi:{{{partition}}}:intents", 1, member)

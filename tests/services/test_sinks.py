@@ -11,7 +11,7 @@ from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.callback_worker.operations.sinks import Sinks
 from genro_wopi.domain.events import DeliveryOutcome, Event, EventStatus
 from genro_wopi.domain.tenants import CLOCK_SKEW_US
-from tests.support.world import PARTITIONS, TENANT, World
+from tests.support.world import TENANT, World, partitions
 
 OUTBOX = "wopi:{t:acme}:outbox"
 
@@ -75,8 +75,8 @@ def outbox(redis: RedisClient) -> RedisEventOutbox:
 async def created(redis: RedisClient) -> Event:
     world = World(redis)
     await world.session(await world.file("a.txt"))
-    found = await RedisEventLog(redis, PARTITIONS).find(
-        TENANT, EventStatus.PENDING, before_us=2**62, limit=1
+    found = await RedisEventLog(redis, partitions(redis)).find(
+        TENANT, EventStatus.PENDING, before="", limit=1
     )
     return found[0].event
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from genro_wopi.adapters.redis.audit_store import RedisAuditStore
+from genro_wopi.adapters.redis.event_log import RedisEventLog
 from genro_wopi.adapters.redis.session_ends import RedisSessionEnds
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.upkeep_queue import RedisUpkeepQueue
@@ -17,7 +18,7 @@ from genro_wopi.domain.upkeep_queue import DueFile
 from genro_wopi.domain.version_policy import DAY_US, VersionPolicy
 from genro_wopi.wopi_service.operations.host import node_of
 from tests.support.in_process import Wopi
-from tests.support.world import PARTITIONS, TENANT
+from tests.support.world import PARTITIONS, TENANT, partitions
 
 STAMP = "2020-01-01T00:00:00.000000Z"
 
@@ -35,9 +36,9 @@ class LaterClock(SystemClock):
 def caretaker(wopi: Wopi, *, days: int = 0) -> Caretaker:
     host = wopi.service.host
     return Caretaker(
-        audit=RedisAuditStore(wopi.redis, PARTITIONS),
-        ends=RedisSessionEnds(wopi.redis, PARTITIONS),
-        queue=RedisUpkeepQueue(wopi.redis, PARTITIONS),
+        audit=RedisAuditStore(wopi.redis, partitions(wopi.redis)),
+        ends=RedisSessionEnds(wopi.redis, partitions(wopi.redis)),
+        queue=RedisUpkeepQueue(wopi.redis, partitions(wopi.redis)),
         registry=host.registry,
         directory=host.directory,
         tenants=RedisTenantStore(wopi.redis),
@@ -47,6 +48,8 @@ def caretaker(wopi: Wopi, *, days: int = 0) -> Caretaker:
         recovery_days=30,
         deleted_days=30,
         audit_days=365,
+        events=RedisEventLog(wopi.redis, partitions(wopi.redis)),
+        dead_letter_days=90,
         report=lambda _what, _count: None,
     )
 
@@ -123,7 +126,7 @@ async def test_identical_bytes_are_kept_once(wopi: Wopi) -> None:
     await lock(wopi)
     await save(wopi, b"same", auto=False)
     await save(wopi, b"same", auto=False)
-    queue = RedisUpkeepQueue(wopi.redis, PARTITIONS)
+    queue = RedisUpkeepQueue(wopi.redis, partitions(wopi.redis))
     members = [
         member
         for n in range(PARTITIONS)
@@ -176,7 +179,7 @@ async def test_a_recovery_copy_ends_with_its_bytes(wopi: Wopi) -> None:
 
 
 async def test_a_file_is_taken_by_one_worker_and_again_when_it_dies(wopi: Wopi) -> None:
-    queue = RedisUpkeepQueue(wopi.redis, PARTITIONS)
+    queue = RedisUpkeepQueue(wopi.redis, partitions(wopi.redis))
     assert await call(wopi, "", {"X-WOPI-Override": "DELETE"}) == 200
     taken = await asyncio.gather(*(queue.take(limit=10) for _ in range(8)))
     assert sum(map(len, taken)) == 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from genro_wopi.adapters.redis.client import RedisClient
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.lock_store import RedisLockStore
+from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
@@ -27,6 +28,10 @@ def foreign_head(fingerprint: str = "etag-1", *, modified_us: int = 1_000) -> He
     return Head(fingerprint=fingerprint, size_bytes=5, modified_us=modified_us, evidence=None)
 
 
+def partitions(redis: RedisClient) -> Partitions:
+    return Partitions(redis, PARTITIONS)
+
+
 @dataclass
 class World:
     """The stores over one Redis, and short ways to use them."""
@@ -39,10 +44,10 @@ class World:
     ledger: RedisSaveLedger = field(init=False)
 
     def __post_init__(self) -> None:
-        self.locks = RedisLockStore(self.redis, PARTITIONS, lock_ttl_ms=self.lock_ttl_ms)
-        self.sessions = RedisSessionStore(self.redis, PARTITIONS)
-        self.registry = RedisFileRegistry(self.redis, PARTITIONS)
-        self.ledger = RedisSaveLedger(self.redis, PARTITIONS, lock_ttl_ms=self.lock_ttl_ms)
+        self.locks = RedisLockStore(self.redis, lock_ttl_ms=self.lock_ttl_ms)
+        self.sessions = RedisSessionStore(self.redis)
+        self.registry = RedisFileRegistry(self.redis, partitions(self.redis))
+        self.ledger = RedisSaveLedger(self.redis, self.registry, lock_ttl_ms=self.lock_ttl_ms)
 
     async def tenant(self, *, created_us: int = 1) -> None:
         await RedisTenantStore(self.redis).put_tenant(
@@ -82,7 +87,7 @@ class World:
     ) -> Session:
         now_us = time.time_ns() // 1000
         session = Session(
-            session_id=new_session_id(self.sessions.partition(file.file_id)),
+            session_id=new_session_id(file.file_id),
             file_id=file.file_id,
             tenant_id=file.tenant_id,
             storage_name="docs",

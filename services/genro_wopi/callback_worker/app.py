@@ -1,19 +1,23 @@
 """Builds the callback-worker: the only module here that chooses adapters."""
 
 import asyncio
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from typing import Final
 
 import msgspec
 
 from genro_wopi.adapters.directory import CachedDirectory
-from genro_wopi.adapters.http.egress import EgressPolicy
+from genro_wopi.adapters.http.egress import EgressPolicy, GuardedNetwork
+from genro_wopi.adapters.http.proxy import ProxyTunnel
 from genro_wopi.adapters.redis.audit_store import RedisAuditStore
 from genro_wopi.adapters.redis.client import connect
+from genro_wopi.adapters.redis.event_log import RedisEventLog
 from genro_wopi.adapters.redis.event_outbox import RedisEventOutbox
 from genro_wopi.adapters.redis.event_queue import RedisEventQueue
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.leases import RedisLeases
+from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
 from genro_wopi.adapters.redis.session_ends import RedisSessionEnds
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
@@ -22,6 +26,7 @@ from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.storage.opener import CachingStorageOpener
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.adapters.webhooks import WebhookReceiver
+from genro_wopi.callback_worker.operations.backlog import Backlog
 from genro_wopi.callback_worker.operations.deliver import WAIT_MS, Deliverer
 from genro_wopi.callback_worker.operations.sinks import Sinks
 from genro_wopi.callback_worker.operations.upkeep import Caretaker, keep_up
@@ -47,12 +52,13 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             connect(url, socket_timeout_s=BLOCKING_TIMEOUT_S)
         )
         await require_redis(redis)
+        partitions = Partitions(redis, settings.event_partitions)
         tenants, ring = RedisTenantStore(redis), AesGcmRing(settings.encryption_keys)
-        directory = CachedDirectory(tenants)
+        directory, clock = CachedDirectory(tenants), SystemClock()
         webhooks = WebhookReceiver(
             directory,
             ring,
-            EgressPolicy(settings.callback_allow, setting="WOPI_CALLBACK_ALLOW"),
+            callback_network(settings),
         )
         stack.push_async_callback(webhooks.aclose)
         by_name: dict[str, Receiver] = {
@@ -69,28 +75,31 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         )
         stack.push_async_callback(storages.aclose)
         caretaker = Caretaker(
-            audit=RedisAuditStore(redis, settings.event_partitions),
-            ends=RedisSessionEnds(redis, settings.event_partitions),
-            queue=RedisUpkeepQueue(redis, settings.event_partitions),
-            registry=RedisFileRegistry(redis, settings.event_partitions),
+            audit=RedisAuditStore(redis, partitions),
+            ends=RedisSessionEnds(redis, partitions),
+            queue=RedisUpkeepQueue(redis, partitions),
+            registry=RedisFileRegistry(redis, partitions),
             directory=directory,
             tenants=tenants,
             storages=storages,
             rescues=RedisRescueStore(redis),
-            clock=SystemClock(),
+            clock=clock,
             recovery_days=settings.recovery_days,
             deleted_days=settings.deleted_days,
             audit_days=settings.audit_days,
+            events=RedisEventLog(redis, partitions),
+            dead_letter_days=settings.dead_letter_days,
             report=report_upkeep,
         )
-        queue = RedisEventQueue(redis, blocking, settings.event_partitions)
+        queue = RedisEventQueue(redis, blocking, partitions)
         deliverer = Deliverer(
             queue,
             Sinks([by_name[name] for name in settings.event_sinks]),
-            SystemClock(),
+            clock,
             settings.callback_retry_seconds,
             report,
             lambda tenant_id: disable_callbacks(tenants, tenant_id),
+            Backlog(queue, clock, events_max=settings.event_backlog_max, report=BacklogReport()),
         )
         get_logger().info("service_ready")
         caring = asyncio.ensure_future(keep_up(caretaker, stopping))
@@ -103,6 +112,15 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         get_logger().info("service_stopped")
 
 
+def callback_network(settings: Settings) -> GuardedNetwork:
+    """Build what callbacks go through."""
+    policy = EgressPolicy(settings.callback_allow, setting="WOPI_CALLBACK_ALLOW")
+    is_proxied = bool(settings.callback_proxy.reveal())
+    return GuardedNetwork(
+        policy, proxy=ProxyTunnel(settings.callback_proxy) if is_proxied else None
+    )
+
+
 async def disable_callbacks(tenants: TenantStore, tenant_id: TenantId) -> None:
     """Send a tenant nothing more until its callbacks are configured anew."""
     tenant = await tenants.get_tenant(tenant_id)
@@ -112,6 +130,26 @@ async def disable_callbacks(tenants: TenantStore, tenant_id: TenantId) -> None:
         )
         await tenants.put_tenant(changed)
         get_logger().warning("callbacks_disabled", tenant=tenant_id, reason="it answered 410")
+
+
+class BacklogReport:
+    """Shows how many events wait, and logs once whose are too many."""
+
+    def __init__(self) -> None:
+        self._known: frozenset[TenantId] = frozenset()
+
+    def __call__(self, waiting: Mapping[TenantId, int], full: Collection[TenantId]) -> None:
+        """Take what was counted."""
+        metrics.EVENT_BACKLOG.set(sum(waiting.values()))
+        metrics.EVENT_BACKLOGS_FULL.set(len(full))
+        for tenant_id in set(full) - self._known:
+            get_logger().warning(
+                "event_backlog_full",
+                tenant=tenant_id,
+                waiting=waiting[tenant_id],
+                reason="new events become dead letters until the application takes the old ones",
+            )
+        self._known = frozenset(full)
 
 
 def report_upkeep(what: str, count: int) -> None:

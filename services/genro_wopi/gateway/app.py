@@ -13,6 +13,7 @@ from genro_wopi.adapters.directory import CachedDirectory
 from genro_wopi.adapters.editors import FetchingEditorDirectory
 from genro_wopi.adapters.http.egress import EgressPolicy
 from genro_wopi.adapters.http.fetch import FetchError, fetch
+from genro_wopi.adapters.http.trust import trusting
 from genro_wopi.adapters.redis.audit_store import RedisAuditStore
 from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.editor_store import RedisEditorStore
@@ -22,6 +23,7 @@ from genro_wopi.adapters.redis.instance_store import RedisInstanceStore
 from genro_wopi.adapters.redis.leases import RedisLeases
 from genro_wopi.adapters.redis.lock_store import RedisLockStore
 from genro_wopi.adapters.redis.move_ledger import RedisMoveLedger
+from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
 from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
@@ -89,13 +91,13 @@ def build_service(
         stack.push_async_callback(close)
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
     tenants, clock = RedisTenantStore(redis), SystemClock()
-    partitions = settings.event_partitions
+    partitions = Partitions(redis, settings.event_partitions)
     registry = RedisFileRegistry(redis, partitions)
     spool = Spool(settings.spool_dir, disk_bytes_max=settings.spool_bytes_max)
     spool.remove_leftovers()
     mover = Mover(
         registry=registry,
-        ledger=RedisMoveLedger(redis, partitions),
+        ledger=RedisMoveLedger(redis),
         directory=CachedDirectory(tenants),
         storages=storages,
         clock=clock,
@@ -110,18 +112,19 @@ def build_service(
         directory=directory,
         storages=storages,
         registry=registry,
-        ledger=RedisSaveLedger(redis, partitions),
+        ledger=RedisSaveLedger(redis, registry),
         mover=mover,
-        locks=RedisLockStore(redis, partitions),
+        locks=RedisLockStore(redis),
         rescues=RedisRescueStore(redis),
         events=RedisEventLog(redis, partitions),
         audit=RedisAuditStore(redis, partitions),
-        sessions=RedisSessionStore(redis, partitions),
+        sessions=RedisSessionStore(redis),
         bodies=spool,
         file_bytes_max=settings.file_bytes_max,
         ring=ring,
         clock=clock,
         callback_egress=EgressPolicy(settings.callback_allow, setting="WOPI_CALLBACK_ALLOW"),
+        check_certificates=trusting,
         editor_egress=editor_policy,
     )
     return GatewayService(

@@ -15,6 +15,7 @@ from genro_wopi.adapters.redis.editor_store import RedisEditorStore
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.instance_store import RedisInstanceStore
 from genro_wopi.adapters.redis.leases import RedisLeases
+from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.timeline import RedisTimeline
@@ -63,8 +64,8 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         timeline = RedisTimeline(redis)
         desk = Desk(
             instances=RedisInstanceStore(redis),
-            sessions=RedisSessionStore(redis, settings.event_partitions),
-            registry=RedisFileRegistry(redis, settings.event_partitions),
+            sessions=RedisSessionStore(redis),
+            registry=RedisFileRegistry(redis, Partitions(redis, settings.event_partitions)),
             directory=CachedDirectory(tenants, fresh_s=CONFIGURATION_FRESH_S),
             storages=storages,
             editors=editors,

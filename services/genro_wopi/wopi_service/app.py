@@ -17,6 +17,7 @@ from genro_wopi.adapters.redis.intent_store import RedisIntentStore
 from genro_wopi.adapters.redis.leases import RedisLeases
 from genro_wopi.adapters.redis.lock_store import RedisLockStore
 from genro_wopi.adapters.redis.move_ledger import RedisMoveLedger
+from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
 from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
@@ -50,7 +51,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         readiness = Readiness()
         timeline = RedisTimeline(redis)
         service = build_service(settings, redis, readiness, stack, timeline)
-        intents = RedisIntentStore(redis, settings.event_partitions)
+        intents = RedisIntentStore(redis, Partitions(redis, settings.event_partitions))
         writing = asyncio.create_task(timeline.write_until(stopping))
         reconciling = asyncio.create_task(reconcile_until(service.host, intents, stopping))
         try:
@@ -70,7 +71,6 @@ def build_service(
 ) -> WopiService:
     """Choose the adapters; what they hold open closes with the stack."""
     clock = SystemClock()
-    partitions = settings.event_partitions
     lock_ttl_ms = settings.lock_ttl_seconds * 1000
     editors = FetchingEditorDirectory(
         RedisEditorStore(redis), EgressPolicy(settings.editor_allow, setting="WOPI_EDITOR_ALLOW")
@@ -87,11 +87,11 @@ def build_service(
     trader = SessionServiceClient(settings.session_service_url, settings.internal_token)
     for close in (editors.aclose, storages.aclose, trader.aclose):
         stack.push_async_callback(close)
-    registry = RedisFileRegistry(redis, partitions)
+    registry = RedisFileRegistry(redis, Partitions(redis, settings.event_partitions))
     directory = CachedDirectory(RedisTenantStore(redis))
     mover = Mover(
         registry=registry,
-        ledger=RedisMoveLedger(redis, partitions),
+        ledger=RedisMoveLedger(redis),
         directory=directory,
         storages=storages,
         clock=clock,
@@ -99,10 +99,10 @@ def build_service(
     host = Host(
         tokens=JwtVerifier(public_keys(settings.verify_keys)),
         proofs=ProofChecker(editors, clock, src_url=settings.src_url),
-        sessions=RedisSessionStore(redis, partitions),
+        sessions=RedisSessionStore(redis),
         registry=registry,
-        locks=RedisLockStore(redis, partitions, lock_ttl_ms=lock_ttl_ms),
-        ledger=RedisSaveLedger(redis, partitions, lock_ttl_ms=lock_ttl_ms),
+        locks=RedisLockStore(redis, lock_ttl_ms=lock_ttl_ms),
+        ledger=RedisSaveLedger(redis, registry, lock_ttl_ms=lock_ttl_ms),
         rescues=RedisRescueStore(redis),
         directory=directory,
         storages=storages,

@@ -12,13 +12,13 @@ import hmac
 import time
 from typing import Final
 
-import httpcore
 import msgspec
 
 from genro_wopi.adapters.event_owner import owner_of
 from genro_wopi.adapters.event_payload import payload
-from genro_wopi.adapters.http.egress import EgressPolicy, GuardedNetwork
+from genro_wopi.adapters.http.egress import GuardedNetwork
 from genro_wopi.adapters.http.fetch import Answer, FetchError, fetch
+from genro_wopi.adapters.http.trusting_pools import TrustingPools
 from genro_wopi.domain.events import DeliveryOutcome, Event
 from genro_wopi.domain.secrets import Secret, SecretRing, UnreadableSecretError
 from genro_wopi.domain.tenants import AuthMethod, Directory, Tenant
@@ -36,12 +36,10 @@ _DISABLED: Final = (
 class WebhookReceiver:
     """Implements `genro_wopi.domain.events.Receiver`."""
 
-    def __init__(self, directory: Directory, ring: SecretRing, policy: EgressPolicy) -> None:
+    def __init__(self, directory: Directory, ring: SecretRing, network: GuardedNetwork) -> None:
         self._directory = directory
         self._ring = ring
-        self._pool = httpcore.AsyncConnectionPool(
-            network_backend=GuardedNetwork(policy), max_connections=64, keepalive_expiry=20.0
-        )
+        self._pools = TrustingPools(network)
 
     async def deliver(self, event: Event) -> DeliveryOutcome:
         """See Receiver."""
@@ -58,16 +56,17 @@ class WebhookReceiver:
         url = tenant.client_base_url.rstrip("/") + tenant.client_callback_path
         try:
             headers = self._headers(tenant, event.event_id, body)
+            pool = await self._pools.trusting(tenant.client_ca)
             answer = await fetch(
-                self._pool, "POST", url, headers=headers, content=body, timeout_s=TIMEOUT_S
+                pool, "POST", url, headers=headers, content=body, timeout_s=TIMEOUT_S
             )
-        except (FetchError, UnreadableSecretError) as error:
+        except (FetchError, UnreadableSecretError, ValueError) as error:
             return DeliveryOutcome(delivered=False, reason=str(error))
         return _outcome(answer, strict=tenant.callback_strict)
 
     async def aclose(self) -> None:
         """Close connections."""
-        await self._pool.aclose()
+        await self._pools.aclose()
 
     def _headers(self, tenant: Tenant, event_id: str, body: bytes) -> list[tuple[bytes, bytes]]:
         moment = int(time.time())

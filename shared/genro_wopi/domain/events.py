@@ -73,14 +73,24 @@ class EventQueue(Protocol):
     """The stream and its lanes."""
 
     async def take(
-        self, *, limit: int, busy: Mapping[TenantId, int] | None = None
+        self,
+        *,
+        limit: int,
+        busy: Mapping[TenantId, int] | None = None,
+        full: Mapping[TenantId, str] | None = None,
     ) -> list[Delivery]:
         """Claim the heads of due lanes; a claim lapses by itself when its worker dies.
 
         Args:
             limit: lanes of each partition at most.
             busy: tenants that get nothing now; their lanes make room for others so many ms.
+            full: tenants of which enough events wait; their new ones become dead letters, with
+                this reason.
         """
+        ...
+
+    async def backlog(self) -> dict[TenantId, int]:
+        """Return how many events wait in lanes, by tenant."""
         ...
 
     async def hold(self, delivery: Delivery) -> None:
@@ -127,18 +137,34 @@ class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True):
     entry_id: str
     """Where it lies; empty while it is pending."""
 
+    @property
+    def position(self) -> str:
+        """Where it is in a list: by moment, then by id."""
+        return f"{self.event.at_us:020d}.{self.event.event_id}"
+
 
 class EventLog(Protocol):
     """Events that wait, were delivered lately, or were given up."""
 
     async def find(
-        self, tenant_id: TenantId, status: EventStatus, *, before_us: int, limit: int
+        self, tenant_id: TenantId, status: EventStatus, *, before: str, limit: int
     ) -> list[LoggedEvent]:
-        """Return a tenant's events of one status that are older than a moment, newest first."""
+        """Return a tenant's events of one status, the newest first.
+
+        Args:
+            tenant_id: whose.
+            status: where on their way.
+            before: the position after which the list goes on; empty for its beginning.
+            limit: so many at most.
+        """
         ...
 
     async def replay(self, logged: LoggedEvent) -> bool:
         """Deliver an event again; False where it is not there any more."""
+        ...
+
+    async def end_dead(self, *, before_us: int) -> int:
+        """Remove what was given up before a moment; return how many."""
         ...
 
 

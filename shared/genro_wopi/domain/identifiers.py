@@ -1,14 +1,14 @@
 """Names of things: which strings may identify a tenant, a storage, a file, a session.
 
-File ids and session ids are random. A session id begins with two hexadecimal digits: the
-partition of its file, so that the session's records are found without an index.
+File ids and session ids are random. Both begin with two hexadecimal digits: the partition in which
+the file's records lie. So they are found without an index, and stay where they are when the number
+of partitions changes: it only says where new files go.
 """
 
 import base64
 import hashlib
 import re
 import secrets
-import zlib
 from typing import Final, NewType
 
 from genro_wopi.domain.errors import FieldError, InvalidFieldsError
@@ -21,11 +21,11 @@ Version = NewType("Version", str)
 SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 """Ids of tenants and names of storages and editors."""
 
-FILE_ID: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")
-SESSION_ID: Final = re.compile(r"[0-9a-f]{2}[A-Za-z0-9_-]{22}")
+FILE_ID: Final = re.compile(r"[0-9a-f]{2}[A-Za-z0-9_-]{22}")
+SESSION_ID: Final = FILE_ID
 
 PARTITIONS_MAX: Final = 256
-"""Two hexadecimal digits of the session id name the partition."""
+"""Two hexadecimal digits name the partition."""
 
 
 def parse_slug(field: str, value: str) -> str:
@@ -42,20 +42,21 @@ def parse_slug(field: str, value: str) -> str:
     return value
 
 
-def new_file_id() -> FileId:
-    """Draw a file id: 128 random bits."""
-    return FileId(secrets.token_urlsafe(16))
+def new_file_id(partition_count: int) -> FileId:
+    """Draw a file id: one of so many partitions, and 128 random bits."""
+    return FileId(f"{secrets.randbelow(partition_count):02x}{secrets.token_urlsafe(16)}")
 
 
-def new_session_id(partition: int) -> SessionId:
-    """Draw a session id for a file of that partition."""
-    return SessionId(f"{partition:02x}{secrets.token_urlsafe(16)}")
+def new_session_id(file_id: FileId) -> SessionId:
+    """Draw an id for a session on a file."""
+    return SessionId(f"{partition_of(file_id):02x}{secrets.token_urlsafe(16)}")
 
 
-def derived_session_id(parent: SessionId, file_id: FileId, partition: int) -> SessionId:
+def derived_session_id(parent: SessionId, file_id: FileId) -> SessionId:
     """Return the id that a session has on another file of its folder; always the same one."""
     digest = hashlib.sha256(f"{parent} {file_id}".encode()).digest()[:16]
-    return SessionId(f"{partition:02x}{base64.urlsafe_b64encode(digest).decode().rstrip('=')}")
+    drawn = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return SessionId(f"{partition_of(file_id):02x}{drawn}")
 
 
 def new_save_id() -> str:
@@ -63,9 +64,9 @@ def new_save_id() -> str:
     return secrets.token_hex(16)
 
 
-def partition_of(file_id: str, partition_count: int) -> int:
+def partition_of(file_id: FileId) -> int:
     """Return the partition in which all records of a file lie."""
-    return zlib.crc32(file_id.encode()) % partition_count
+    return int(file_id[:2], 16)
 
 
 def session_partition(session_id: str) -> int | None:

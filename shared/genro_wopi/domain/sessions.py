@@ -205,10 +205,6 @@ class SessionStore(Protocol):
         """
         ...
 
-    def partition(self, file_id: FileId) -> int:
-        """Return the partition that a new session of the file belongs to."""
-        ...
-
     async def create(self, session: Session, file: FileRecord, *, ends_us: int) -> SessionStatus:
         """Register a session on a registered file; emits ``session_created`` once.
 

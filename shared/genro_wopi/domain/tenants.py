@@ -55,6 +55,8 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     host_urls: HostUrls = HostUrls()
     callback_events: tuple[str, ...] = ()
     """Names of the events that are sent; empty for all."""
+    client_ca: str = ""
+    """Certificates in PEM that callbacks trust besides the machine's."""
     callback_strict: bool = False
     """Only an answer that says ``{"ok": true}`` counts as delivered."""
     callbacks_disabled: bool = False

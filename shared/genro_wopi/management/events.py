@@ -56,6 +56,8 @@ class EventsReplay(msgspec.Struct, frozen=True, kw_only=True):
     file_id: str | None = None
     since: str | None = None
     """ISO 8601."""
+    until: str | None = None
+    """ISO 8601; events of this moment and later are left out."""
     tenant_id: str | None = None
 
 

@@ -68,7 +68,7 @@ class RegistryRequest(msgspec.Struct, frozen=True, kw_only=True):
 class RegisteredFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file of the registry."""
 
-    file_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+    file_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{2}[A-Za-z0-9_-]{22}$")]
     storage_name: str
     path: str
 

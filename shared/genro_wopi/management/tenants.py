@@ -13,6 +13,7 @@ from genro_wopi.management.operation import Access, Nothing, Operation, Page
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Url = Annotated[str, Meta(pattern=r"^https?://", max_length=2000)]
 CallbackPath = Annotated[str, Meta(pattern=r"^/", max_length=1000)]
+Certificates = Annotated[str, Meta(max_length=100_000)]
 Origin = Annotated[str, Meta(pattern=r"^https?://[^/]+$", max_length=300)]
 
 
@@ -38,6 +39,8 @@ class TenantPut(msgspec.Struct, frozen=True, kw_only=True):
     client_base_url: Url | UnsetType | None = UNSET
     client_callback_path: CallbackPath | UnsetType | None = UNSET
     client_auth: ClientAuth | UnsetType | None = UNSET
+    client_ca: Certificates | UnsetType | None = UNSET
+    """Certificates in PEM that callbacks trust besides the machine's."""
     callback_events: list[EventName] | UnsetType | None = UNSET
     """Events that are sent; null: all."""
     callback_strict: bool | UnsetType = UNSET
@@ -57,6 +60,8 @@ class TenantPatch(msgspec.Struct, frozen=True, kw_only=True):
     client_base_url: Url | UnsetType | None = UNSET
     client_callback_path: CallbackPath | UnsetType | None = UNSET
     client_auth: ClientAuth | UnsetType | None = UNSET
+    client_ca: Certificates | UnsetType | None = UNSET
+    """Certificates in PEM that callbacks trust besides the machine's."""
     callback_events: list[EventName] | UnsetType | None = UNSET
     """Events that are sent; null: all."""
     callback_strict: bool | UnsetType = UNSET
@@ -76,6 +81,7 @@ class TenantView(msgspec.Struct, frozen=True, kw_only=True):
     client_base_url: str | None
     client_callback_path: str
     client_auth: AuthMethod
+    client_ca: str
     callback_events: list[str]
     callback_strict: bool
     callbacks_disabled: bool

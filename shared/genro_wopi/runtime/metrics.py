@@ -50,6 +50,11 @@ EVENT_LAG: Final = Histogram(
     "wopi_event_lag_seconds", "From the event to its first delivery.", buckets=_BUCKETS
 )
 
+EVENT_BACKLOG: Final = Gauge("wopi_event_backlog", "Events that wait for their delivery.")
+EVENT_BACKLOGS_FULL: Final = Gauge(
+    "wopi_event_backlogs_full", "Tenants of which too many events wait; new ones are dead letters."
+)
+
 
 @lru_cache(maxsize=256)
 def _wopi_children(operation: str, status: int) -> tuple[Counter, Histogram]:

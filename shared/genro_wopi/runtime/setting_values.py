@@ -110,6 +110,18 @@ def read_redis_url(value: str) -> Secret:
     return Secret(value)
 
 
+def read_proxy(value: str) -> Secret:
+    """Read the address of an HTTP proxy, or nothing; it may hold a user and a password.
+
+    Raises:
+        ValueError: it is something else; the message says what to write.
+    """
+    parts = urlsplit(value)
+    if value and (parts.scheme != "http" or not parts.hostname or parts.path.strip("/")):
+        raise ValueError("use an address like http://user:password@proxy:3128")
+    return Secret(value)
+
+
 def read_token(value: str) -> Secret:
     """Read a token.
 

@@ -19,6 +19,7 @@ from genro_wopi.runtime.setting_values import (
     read_keys,
     read_optional_url,
     read_paths,
+    read_proxy,
     read_redis_url,
     read_routes,
     read_seconds,
@@ -102,6 +103,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     audit_days: int
     drain_seconds: int
     callback_retry_seconds: tuple[int, ...]
+    callback_proxy: Secret
+    event_backlog_max: int
+    dead_letter_days: int
     event_sinks: tuple[str, ...]
     log_format: str
     log_level: str
@@ -304,7 +308,7 @@ SETTINGS: Final = (
         name="event_partitions",
         parse=number(1, PARTITIONS_MAX),
         kind="number",
-        help="Partitions of files and their events; the same in all processes.",
+        help="Partitions among which new files and their events are spread; may change.",
         example="16",
         default="16",
     ),
@@ -359,6 +363,34 @@ SETTINGS: Final = (
         help="Delays before a callback is tried again; after the last one it is a dead letter.",
         example="5,30,120",
         default="5,30,120,600,1800,7200,21600,43200,86400,86400",
+        services=_C,
+    ),
+    Setting(
+        name="callback_proxy",
+        parse=read_proxy,
+        kind="URL",
+        help="HTTP proxy for callbacks to public addresses; it is asked for CONNECT.",
+        example="http://proxy.internal:3128",
+        default="",
+        services=_C,
+        is_secret=True,
+    ),
+    Setting(
+        name="event_backlog_max",
+        parse=number(1, 2**31),
+        kind="number",
+        help="Of a tenant of which so many events wait, new ones become dead letters.",
+        example="100000",
+        default="100000",
+        services=_C,
+    ),
+    Setting(
+        name="dead_letter_days",
+        parse=number(1, 36_500),
+        kind="days",
+        help="How long events that were given up can be sent again.",
+        example="90",
+        default="90",
         services=_C,
     ),
     Setting(

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from genro_wopi.callback_worker.operations.backlog import Backlog
 from genro_wopi.callback_worker.operations.fairness import Fairness
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.errors import UnavailableError
@@ -26,6 +27,9 @@ WAIT_MS_BUSY: Final = 40
 
 JITTER: Final = 0.2
 
+SETTLE_S: Final = 20.0
+"""An outcome is kept so long while Redis does not answer: what was delivered is not sent twice."""
+
 Report = Callable[[Delivery, DeliveryOutcome], None]
 Disable = Callable[[TenantId], Awaitable[None]]
 
@@ -41,6 +45,7 @@ class Deliverer:
         retry_seconds: Sequence[int],
         report: Report,
         disable: Disable,
+        backlog: Backlog,
     ) -> None:
         """Take what is worked with.
 
@@ -51,14 +56,16 @@ class Deliverer:
             retry_seconds: delays between attempts; after the last one it is a dead letter.
             report: is told of every delivery.
             disable: called for a tenant whose application wants no more callbacks.
+            backlog: knows of whom too many events wait.
         """
         self._queue = queue
         self._receiver = receiver
-        self._clock = clock
         self._retry_seconds = tuple(retry_seconds)
         self._report = report
         self._disable = disable
         self._fairness = Fairness(clock)
+        self._clock = clock
+        self._backlog = backlog
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Deliver until told to stop; what is in flight is finished."""
@@ -76,7 +83,9 @@ class Deliverer:
         if free <= 0:
             await asyncio.sleep(0.02)
             return True
-        taken = await self._queue.take(limit=min(free, TAKEN_MAX), busy=self._fairness.busy())
+        full = await self._backlog.full()
+        busy = self._fairness.busy()
+        taken = await self._queue.take(limit=min(free, TAKEN_MAX), busy=busy, full=full)
         for delivery in taken:
             self._fairness.claim(delivery.event.context.tenant_id)
             tasks.create_task(self._deliver(delivery))
@@ -91,7 +100,7 @@ class Deliverer:
                 await self._queue.park(delivery, delay_ms=pause_ms)
                 return
             self._report(delivery, outcome)
-            await self._settle(delivery, outcome)
+            await self._settle_patiently(delivery, outcome)
         except UnavailableError:
             return  # The claim lapses and the event is delivered again, with the same id.
         finally:
@@ -118,6 +127,18 @@ class Deliverer:
                 with suppress(UnavailableError):
                     await self._queue.hold(delivery)
         return delivering.result()
+
+    async def _settle_patiently(self, delivery: Delivery, outcome: DeliveryOutcome) -> None:
+        until_s = self._clock.monotonic_s() + SETTLE_S
+        while True:
+            try:
+                await self._settle(delivery, outcome)
+            except UnavailableError:
+                if self._clock.monotonic_s() > until_s:
+                    raise
+                await asyncio.sleep(WAIT_MS / 1000)
+            else:
+                return
 
     async def _settle(self, delivery: Delivery, outcome: DeliveryOutcome) -> None:
         if outcome.delivered:

@@ -13,6 +13,7 @@ import msgspec
 from genro_wopi.domain.audit import AuditStore
 from genro_wopi.domain.clock import Clock, pause
 from genro_wopi.domain.errors import HostError, NotFoundError
+from genro_wopi.domain.events import EventLog
 from genro_wopi.domain.files import FileRecord, FileRegistry
 from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.moves import deleted_at_us
@@ -50,6 +51,8 @@ class Caretaker(msgspec.Struct, frozen=True, kw_only=True):
     recovery_days: int
     deleted_days: int
     audit_days: int
+    events: EventLog
+    dead_letter_days: int
     report: Report
 
 
@@ -70,6 +73,7 @@ async def _round(caretaker: Caretaker) -> None:
     if await caretaker.queue.claim_sweep(interval_ms=SWEEP_MS):
         await end_rescues(caretaker)
         await end_audit(caretaker)
+        await end_dead_letters(caretaker)
 
 
 async def end_audit(caretaker: Caretaker) -> None:
@@ -78,6 +82,12 @@ async def end_audit(caretaker: Caretaker) -> None:
     for tenant_id in await caretaker.audit.tenants():
         removed = await caretaker.audit.purge(tenant_id, before_us=before_us)
         caretaker.report("audit records", removed)
+
+
+async def end_dead_letters(caretaker: Caretaker) -> None:
+    """Remove events that were given up and that nobody sent again for long enough."""
+    before_us = caretaker.clock.now_us() - caretaker.dead_letter_days * DAY_US
+    caretaker.report("dead letters", await caretaker.events.end_dead(before_us=before_us))
 
 
 async def _tried(work: Callable[[], Awaitable[None]]) -> None:

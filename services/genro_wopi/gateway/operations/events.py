@@ -24,10 +24,9 @@ REPLAYED_MAX: Final = 10_000
 
 async def list_events(office: Office, caller: Caller, request: EventListRequest) -> EventList:
     """List a tenant's events of one status, the newest first."""
-    before_us = int(request.cursor) if request.cursor.isdigit() else FAR_US
     tenant_id = caller.tenant(request.tenant_id)
-    found = await _find(office, tenant_id, request.status, before_us, request.limit)
-    cursor = str(found[-1].event.at_us) if len(found) == request.limit else None
+    found = await _find(office, tenant_id, request.status, request.cursor, request.limit)
+    cursor = found[-1].position if len(found) == request.limit else None
     return EventList(items=[_view(logged) for logged in found], next_cursor=cursor)
 
 
@@ -48,6 +47,7 @@ async def replay_event(office: Office, caller: Caller, request: EventReplay) -> 
 async def replay_dead(office: Office, caller: Caller, request: EventsReplay) -> Replayed:
     """Deliver dead letters again, the oldest first."""
     since_us = moment_us("since", request.since) if request.since else 0
+    until_us = moment_us("until", request.until) if request.until else FAR_US
     count = 0
     dead = await _all(office, caller.tenant(request.tenant_id), EventStatus.DEAD)
     for logged in reversed(dead):
@@ -55,21 +55,21 @@ async def replay_dead(office: Office, caller: Caller, request: EventsReplay) -> 
         wanted = (
             request.event in {None, event.name}
             and request.file_id in {None, event.context.file_id}
-            and event.at_us >= since_us
+            and since_us <= event.at_us < until_us
         )
         count += bool(wanted and await office.events.replay(logged))
     return Replayed(replayed=count)
 
 
 async def _all(office: Office, tenant_id: TenantId, status: EventStatus) -> list[LoggedEvent]:
-    return await _find(office, tenant_id, status, FAR_US, REPLAYED_MAX)
+    return await _find(office, tenant_id, status, "", REPLAYED_MAX)
 
 
 async def _find(
-    office: Office, tenant_id: TenantId, status: EventStatus, before_us: int, limit: int
+    office: Office, tenant_id: TenantId, status: EventStatus, before: str, limit: int
 ) -> list[LoggedEvent]:
     tenant = await office.tenants.get_tenant(tenant_id)
-    found = await office.events.find(tenant_id, status, before_us=before_us, limit=limit)
+    found = await office.events.find(tenant_id, status, before=before, limit=limit)
     return [logged for logged in found if tenant is None or tenant.concerns(logged.event.at_us)]
 
 

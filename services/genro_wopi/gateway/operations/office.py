@@ -45,4 +45,6 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     ring: SecretRing
     clock: Clock
     callback_egress: EgressGuard
+    check_certificates: Callable[[str], object]
+    """Raises ValueError where a text holds no certificate."""
     editor_egress: EgressGuard

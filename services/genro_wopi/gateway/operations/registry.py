@@ -12,7 +12,7 @@ import msgspec
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.errors import HostError, NotFoundError
 from genro_wopi.domain.files import FileRecord
-from genro_wopi.domain.identifiers import FileId, TenantId
+from genro_wopi.domain.identifiers import FILE_ID, FileId, TenantId
 from genro_wopi.domain.moves import DELETED
 from genro_wopi.domain.paths import StoragePath, parse_path
 from genro_wopi.domain.rescues import RECOVERY, Rescue, rescue_note
@@ -152,11 +152,12 @@ class _Check:
         if head is None:
             return
         is_deleted = path.startswith(f"{DELETED}/")
-        named = FileId(head.evidence.file_id if head.evidence else "")
+        named = _file_id(head.evidence.file_id if head.evidence else "")
         known = await office.registry.find(storage.tenant_id, storage.name, path)
         if known is None and is_deleted:
-            named = FileId(path.removeprefix(f"{DELETED}/").partition("-")[2].partition("/")[0])
-            await self._adopt(named, path, Problem.DELETED)
+            named = _file_id(path.removeprefix(f"{DELETED}/").partition("-")[2].partition("/")[0])
+            if named:
+                await self._adopt(named, path, Problem.DELETED)
         elif known is None and named:
             await self._adopt(named, path, Problem.UNREGISTERED)
         elif known is not None and named and known != named:
@@ -221,6 +222,11 @@ class _Check:
         self.findings.append(
             Finding(problem=problem, path=path, file_id=file_id, repaired=repaired)
         )
+
+
+def _file_id(text: str) -> FileId:
+    """Read what a storage names; empty where it is no id of ours."""
+    return FileId(text if FILE_ID.fullmatch(text) else "")
 
 
 async def export_registry(office: Office, caller: Caller, request: RegistryRequest) -> RegistryPage:

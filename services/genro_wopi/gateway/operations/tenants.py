@@ -48,6 +48,7 @@ WEBHOOK_SECRETS_MAX: Final = 2
 _WEBHOOK_SECRET_BYTES: Final = 32
 _DEFAULTS: Final[dict[str, Any]] = {
     "client_callback_path": CALLBACK_PATH_DEFAULT,
+    "client_ca": "",
     "callback_events": (),
     "frame_ancestors": (),
     "host_urls": HostUrls(),
@@ -181,6 +182,7 @@ async def _changed(office: Office, tenant: Tenant, request: TenantPut | TenantPa
         "wopi_mode",
         "client_base_url",
         "client_callback_path",
+        "client_ca",
         "callback_events",
         "callback_strict",
         "frame_ancestors",
@@ -190,20 +192,34 @@ async def _changed(office: Office, tenant: Tenant, request: TenantPut | TenantPa
         value = getattr(request, name)
         if value is not UNSET:
             changes[name] = _DEFAULTS.get(name) if value is None else value
-    if changes.get("client_base_url"):
-        await office.callback_egress.check_url(changes["client_base_url"], field="client_base_url")
     for name in ("frame_ancestors", "callback_events"):
         if name in changes:
             changes[name] = tuple(changes[name])
     if {"client_base_url", "client_callback_path"} & changes.keys():
         changes["callbacks_disabled"] = False
-    if "host_urls" in changes:
-        _check_templates(changes["host_urls"])
+    await _check(office, changes)
     if request.client_auth is not UNSET:
         changes |= _auth(office, tenant.tenant_id, request.client_auth or ClientAuth())
     return msgspec.structs.replace(
         tenant, **changes, revision=tenant.revision + 1, updated_us=office.clock.now_us()
     )
+
+
+async def _check(office: Office, changes: dict[str, Any]) -> None:
+    if changes.get("client_base_url"):
+        await office.callback_egress.check_url(changes["client_base_url"], field="client_base_url")
+    if changes.get("client_ca"):
+        _check_certificates(office, changes["client_ca"])
+    if "host_urls" in changes:
+        _check_templates(changes["host_urls"])
+
+
+def _check_certificates(office: Office, pem: str) -> None:
+    try:
+        office.check_certificates(pem)
+    except ValueError as error:
+        problem = "paste certificates in PEM, each from BEGIN CERTIFICATE to END CERTIFICATE"
+        raise InvalidFieldsError((FieldError("client_ca", problem),)) from error
 
 
 def _check_templates(urls: HostUrls) -> None:
@@ -260,6 +276,7 @@ def _view(tenant: Tenant) -> TenantView:
         client_base_url=tenant.client_base_url,
         client_callback_path=tenant.client_callback_path,
         client_auth=tenant.auth_method,
+        client_ca=tenant.client_ca,
         callback_events=list(tenant.callback_events),
         callback_strict=tenant.callback_strict,
         callbacks_disabled=tenant.callbacks_disabled,

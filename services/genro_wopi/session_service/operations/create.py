@@ -111,7 +111,7 @@ def _session(
     shown = msgspec.structs.replace(options, user_private_info=None, server_private_info=None)
     ttl_s = request.ttl_seconds or TTL_S_DEFAULT
     return Session(
-        session_id=new_session_id(desk.sessions.partition(file.file_id)),
+        session_id=new_session_id(file.file_id),
         file_id=file.file_id,
         tenant_id=tenant.tenant_id,
         storage_name=file.storage_name,

@@ -31,7 +31,7 @@ async def trade_tokens(desk: Desk, request: TradeRequest) -> TradedTokens:
     tokens = [
         desk.signer.sign(
             AccessClaims(
-                session_id=derived_session_id(parent, file_id, desk.sessions.partition(file_id)),
+                session_id=derived_session_id(parent, file_id),
                 file_id=file_id,
                 tenant_id=session.tenant_id,
                 editor=f"{editor.scope}/{editor.name}" if editor else "",

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpcore
 from httpcore._backends.anyio import AnyIOBackend  # the public name is untyped
 
+from genro_wopi.adapters.http.proxy import ProxyTunnel
 from genro_wopi.domain.errors import FieldError, InvalidFieldsError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -71,10 +72,12 @@ class EgressPolicy:
 
     def allows(self, host: str, address: str) -> bool:
         """Tell whether this address, found for that host, may be connected to."""
-        ip = ipaddress.ip_address(address.partition("%")[0])
-        if host.lower() in self._hosts or any(_contains(n, ip) for n in self._networks):
-            return True
-        return _is_public(ip)
+        return self.names(host, address) or _is_public(_parsed(address))
+
+    def names(self, host: str, address: str) -> bool:
+        """Tell whether an operator named the host or the address."""
+        ip = _parsed(address)
+        return host.lower() in self._hosts or any(_contains(n, ip) for n in self._networks)
 
     def refusal(self, host: str) -> str:
         """Say why, and what an operator can do."""
@@ -110,10 +113,15 @@ class EgressPolicy:
 
 
 class GuardedNetwork(httpcore.AsyncNetworkBackend):
-    """Connects only to what a policy allows."""
+    """Connects only to what a policy allows.
 
-    def __init__(self, policy: EgressPolicy) -> None:
+    Behind a proxy, public addresses are reached through it, by the very address that was checked;
+    what an operator allows is this side of it and reached directly.
+    """
+
+    def __init__(self, policy: EgressPolicy, *, proxy: ProxyTunnel | None = None) -> None:
         self._policy = policy
+        self._proxy = proxy
         self._plain: httpcore.AsyncNetworkBackend = AnyIOBackend()
 
     async def connect_tcp(
@@ -132,6 +140,8 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         allowed = [a for a in addresses if self._policy.allows(host, a)]
         if not allowed:
             raise EgressRefusedError(self._policy.refusal(host))
+        if self._proxy is not None and not self._policy.names(host, allowed[0]):
+            return await self._proxy.connect(allowed[0], port, timeout_s=timeout)
         return await self._plain.connect_tcp(
             allowed[0], port, timeout, local_address, socket_options
         )
@@ -158,6 +168,10 @@ async def resolve(host: str, port: int) -> list[str]:
         pass
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _parsed(address: str) -> Address:
+    return ipaddress.ip_address(address.partition("%")[0])
 
 
 def _contains(network: Network, ip: Address) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient, Reply, text
 from genro_wopi.adapters.redis.event_queue import decode_event
-from genro_wopi.adapters.redis.keys import PartitionKeys
+from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.audit import Actor, AuditFilter, AuditRecord
 from genro_wopi.domain.events import Event
@@ -31,9 +31,9 @@ _record: Final = msgspec.json.Decoder(AuditRecord)
 class RedisAuditStore:
     """Implements `AuditStore`."""
 
-    def __init__(self, redis: RedisClient, partition_count: int) -> None:
+    def __init__(self, redis: RedisClient, partitions: Partitions) -> None:
         self._redis = redis
-        self._partitions = [PartitionKeys(n) for n in range(partition_count)]
+        self._partitions = partitions
 
     async def append(self, record: AuditRecord) -> None:
         """See AuditStore."""
@@ -80,42 +80,54 @@ class RedisAuditStore:
 
     async def keep_events(self) -> int:
         """See AuditStore."""
-        queues = [p.unaudited for p in self._partitions]
+        partitions = await self._partitions.all()
+        queues = [p.unaudited for p in partitions]
         batches = await self._redis.pipeline(
             [("XRANGE", queue, "-", "+", "COUNT", EVENTS_AT_ONCE) for queue in queues]
         )
-        looked_at = 0
-        for names, entries in zip(self._partitions, batches, strict=True):
-            for entry in entries:
-                await self._keep(decode_event(names.partition, text(entry[1][1]), attempt=0))
+        events: list[Event] = []
+        kept: list[tuple[str | bytes, ...]] = []
+        for names, entries in zip(partitions, batches, strict=True):
             if entries:
-                await self._redis.call("XDEL", names.unaudited, *(entry[0] for entry in entries))
-            looked_at += len(entries)
-        return looked_at
+                events += [decode_event(names.partition, text(e[1][1]), attempt=0) for e in entries]
+                kept.append(("XDEL", names.unaudited, *(entry[0] for entry in entries)))
+        if events:
+            await self._keep(events)
+            await self._redis.pipeline(kept)
+        return len(events)
 
     async def tenants(self) -> Sequence[TenantId]:
         """See AuditStore."""
         return [TenantId(text(t)) for t in await self._redis.call("SMEMBERS", keys.AUDITED)]
 
-    async def _keep(self, event: Event) -> None:
-        context = event.context
-        record = AuditRecord(
-            at_us=event.at_us,
-            tenant_id=context.tenant_id,
-            action=event.name,
-            actor=Actor.EDITOR,
-            account=context.account,
-            user=context.user,
-            session_id=context.session_id,
-            storage_name=context.storage_name,
-            file_path=event.file_path,
-            file_id=context.file_id,
-            details={"event_id": event.event_id, **event.details},
-        )
-        names = (keys.audit(record.tenant_id), keys.audit_noted(record.tenant_id, event.event_id))
-        encoded = msgspec.json.encode(record).decode()
-        await self._redis.run(_APPEND, names, ("record", encoded, RECORDS_MAX, NOTED_S))
-        await self._redis.call("SADD", keys.AUDITED, record.tenant_id)
+    async def _keep(self, events: Sequence[Event]) -> None:
+        calls = [
+            (
+                (keys.audit(tenant_id), keys.audit_noted(tenant_id, event.event_id)),
+                ("record", msgspec.json.encode(_record_of(event)).decode(), RECORDS_MAX, NOTED_S),
+            )
+            for event in events
+            for tenant_id in (event.context.tenant_id,)
+        ]
+        await self._redis.run_each(_APPEND, calls)
+        await self._redis.call("SADD", keys.AUDITED, *{e.context.tenant_id for e in events})
+
+
+def _record_of(event: Event) -> AuditRecord:
+    context = event.context
+    return AuditRecord(
+        at_us=event.at_us,
+        tenant_id=context.tenant_id,
+        action=event.name,
+        actor=Actor.EDITOR,
+        account=context.account,
+        user=context.user,
+        session_id=context.session_id,
+        storage_name=context.storage_name,
+        file_path=event.file_path,
+        file_id=context.file_id,
+        details={"event_id": event.event_id, **event.details},
+    )
 
 
 def _decoded(entry: Reply) -> AuditRecord:

@@ -1,5 +1,7 @@
 """Events as an operator sees them; see `genro_wopi.domain.events.EventLog`."""
 
+from collections.abc import AsyncIterator
+from heapq import merge
 from typing import Final
 
 import msgspec
@@ -7,102 +9,140 @@ import msgspec
 from genro_wopi.adapters.redis.client import RedisClient, Reply, text
 from genro_wopi.adapters.redis.event_queue import decode_event
 from genro_wopi.adapters.redis.keys import PartitionKeys
+from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.events import EventStatus, LoggedEvent
 from genro_wopi.domain.identifiers import TenantId
 
 _REPLAY: Final = Script("replay_event")
 
-SCANNED_MAX: Final = 2000
-"""Events of one partition that are looked at."""
+SCANNED_AT_ONCE: Final = 500
 
 
 class RedisEventLog:
     """Implements `EventLog`."""
 
-    def __init__(self, redis: RedisClient, partition_count: int) -> None:
+    def __init__(self, redis: RedisClient, partitions: Partitions) -> None:
         self._redis = redis
-        self._partitions = [PartitionKeys(n) for n in range(partition_count)]
+        self._partitions = partitions
 
     async def find(
-        self, tenant_id: TenantId, status: EventStatus, *, before_us: int, limit: int
+        self, tenant_id: TenantId, status: EventStatus, *, before: str, limit: int
     ) -> list[LoggedEvent]:
         """See EventLog."""
-        if status is EventStatus.PENDING:
-            found = await self._pending()
-        else:
-            found = await self._settled(status)
-        own = [
-            logged
-            for logged in found
-            if logged.event.context.tenant_id == tenant_id and logged.event.at_us < before_us
-        ]
-        return sorted(own, key=lambda logged: -logged.event.at_us)[:limit]
+        found: list[list[LoggedEvent]] = []
+        for names in await self._partitions.all():
+            events = (
+                self._pending(names, tenant_id)
+                if status is EventStatus.PENDING
+                else self._settled(names, status)
+            )
+            own = [
+                logged
+                async for logged in events
+                if logged.event.context.tenant_id == tenant_id
+                and (not before or logged.position < before)
+            ]
+            found.append(sorted(own, key=_position, reverse=True)[:limit])
+        return list(merge(*found, key=_position, reverse=True))[:limit]
 
     async def replay(self, logged: LoggedEvent) -> bool:
         """See EventLog."""
-        names = self._partitions[logged.partition]
+        names = PartitionKeys(logged.partition)
         is_dead = logged.status is EventStatus.DEAD
         context = logged.event.context
         lane = f"{context.tenant_id}/{context.file_id}"
         return bool(
             await self._redis.run(
                 _REPLAY,
-                (names.dead if is_dead else names.done, names.due, names.lane(lane)),
+                (
+                    *(names.dead if is_dead else names.done, names.due),
+                    *(names.lane(lane), names.backlog),
+                ),
                 (logged.entry_id, lane, int(is_dead)),
             )
         )
 
-    async def _settled(self, status: EventStatus) -> list[LoggedEvent]:
-        streams = [p.dead if status is EventStatus.DEAD else p.done for p in self._partitions]
-        replies = await self._redis.pipeline(
-            [("XREVRANGE", stream, "+", "-", "COUNT", SCANNED_MAX) for stream in streams]
-        )
-        found: list[LoggedEvent] = []
-        for names, entries in zip(self._partitions, replies, strict=True):
-            for entry_id, fields in entries:
-                event = decode_event(names.partition, text(fields[1]), attempt=0)
-                found.append(
-                    LoggedEvent(
-                        event=event,
-                        status=status,
-                        reason=text(fields[3]),
-                        partition=names.partition,
-                        entry_id=text(entry_id),
-                    )
-                )
-        return found
+    async def end_dead(self, *, before_us: int) -> int:
+        """See EventLog."""
+        until = f"{before_us // 1000}-0"
+        streams = [p.dead for p in await self._partitions.all()]
+        counts = await self._redis.pipeline([("XTRIM", s, "MINID", until) for s in streams])
+        return sum(int(count) for count in counts)
 
-    async def _pending(self) -> list[LoggedEvent]:
-        found: list[LoggedEvent] = []
-        streams = await self._redis.pipeline(
-            [("XRANGE", p.events, "-", "+", "COUNT", SCANNED_MAX) for p in self._partitions]
-        )
-        lanes = await self._redis.pipeline(
-            [("ZRANGE", p.due, 0, SCANNED_MAX - 1) for p in self._partitions]
-        )
-        for names, entries, lane_ids in zip(self._partitions, streams, lanes, strict=True):
-            raws = [_as_lane_writes(entry) for entry in entries]
-            if lane_ids:
-                keys = [names.lane(text(lane)) for lane in lane_ids]
-                for waiting in await self._redis.pipeline(
-                    [("LRANGE", key, 0, SCANNED_MAX - 1) for key in keys]
-                ):
-                    raws += [text(raw) for raw in waiting]
-            found += [
-                LoggedEvent(
-                    event=decode_event(names.partition, raw, attempt=0),
-                    status=EventStatus.PENDING,
-                    reason="",
+    async def _settled(
+        self, names: PartitionKeys, status: EventStatus
+    ) -> AsyncIterator[LoggedEvent]:
+        stream = names.dead if status is EventStatus.DEAD else names.done
+        end = "+"
+        while True:
+            entries = await self._redis.call(
+                "XREVRANGE", stream, end, "-", "COUNT", SCANNED_AT_ONCE
+            )
+            for entry_id, fields in entries:
+                yield LoggedEvent(
+                    event=decode_event(names.partition, text(fields[1]), attempt=0),
+                    status=status,
+                    reason=text(fields[3]),
                     partition=names.partition,
-                    entry_id="",
+                    entry_id=text(entry_id),
                 )
-                for raw in raws
-            ]
-        return found
+            if len(entries) < SCANNED_AT_ONCE:
+                return
+            end = f"({text(entries[-1][0])}"
+
+    async def _pending(
+        self, names: PartitionKeys, tenant_id: TenantId
+    ) -> AsyncIterator[LoggedEvent]:
+        async for raw in self._new(names):
+            yield _waiting(names, raw)
+        prefix, cursor = f"{tenant_id}/", "0"
+        while True:
+            cursor, rows = await self._redis.call(
+                "ZSCAN", names.due, cursor, "MATCH", f"{prefix}*", "COUNT", SCANNED_AT_ONCE
+            )
+            lanes = [names.lane(text(lane)) for lane in rows[::2]]
+            for lane in lanes:
+                async for raw in self._lane(lane):
+                    yield _waiting(names, raw)
+            if text(cursor) == "0":
+                return
+
+    async def _new(self, names: PartitionKeys) -> AsyncIterator[str]:
+        """Read the stream, as take_events.lua writes it into lanes."""
+        start = "-"
+        while True:
+            entries = await self._redis.call(
+                "XRANGE", names.events, start, "+", "COUNT", SCANNED_AT_ONCE
+            )
+            for entry in entries:
+                yield _as_lane_writes(entry)
+            if len(entries) < SCANNED_AT_ONCE:
+                return
+            start = f"({text(entries[-1][0])}"
+
+    async def _lane(self, lane: str) -> AsyncIterator[str]:
+        start = 0
+        while raws := await self._redis.call("LRANGE", lane, start, start + SCANNED_AT_ONCE - 1):
+            for raw in raws:
+                yield text(raw)
+            start += len(raws)
+
+
+def _position(logged: LoggedEvent) -> str:
+    return logged.position
+
+
+def _waiting(names: PartitionKeys, raw: str) -> LoggedEvent:
+    return LoggedEvent(
+        event=decode_event(names.partition, raw, attempt=0),
+        status=EventStatus.PENDING,
+        reason="",
+        partition=names.partition,
+        entry_id="",
+    )
 
 
 def _as_lane_writes(entry: list[Reply]) -> str:
-    """Write an entry of the stream as take_events.lua does."""
     flat = [text(entry[0]), *(text(field) for field in entry[1])]
     return msgspec.json.encode(flat).decode()

@@ -1,6 +1,7 @@
 """The stream of events and its lanes in Redis; see `genro_wopi.domain.events.EventQueue`."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -8,6 +9,7 @@ import msgspec
 
 from genro_wopi.adapters.redis.client import RedisClient, text
 from genro_wopi.adapters.redis.keys import PartitionKeys
+from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.events import Delivery, Event, EventContext
@@ -37,35 +39,53 @@ class RedisEventQueue:
         self,
         redis: RedisClient,
         blocking: RedisClient,
-        partition_count: int,
+        partitions: Partitions,
         *,
         claim_ms: int = CLAIM_MS,
     ) -> None:
         self._redis = redis
         self._blocking = blocking
-        self._partitions = [PartitionKeys(n) for n in range(partition_count)]
+        self._partitions = partitions
         self._claim_ms = claim_ms
 
     async def take(
-        self, *, limit: int, busy: Mapping[TenantId, int] | None = None
+        self,
+        *,
+        limit: int,
+        busy: Mapping[TenantId, int] | None = None,
+        full: Mapping[TenantId, str] | None = None,
     ) -> list[Delivery]:
         """See EventQueue."""
         parked = msgspec.json.encode(busy or {}).decode()
-        limits = (MOVED_MAX, limit, self._claim_ms, parked, LOOKED_AT_MAX)
+        refused = msgspec.json.encode(full or {}).decode()
+        limits = (MOVED_MAX, limit, self._claim_ms, parked, LOOKED_AT_MAX, refused)
+        partitions = await self._partitions.all()
         calls = [
-            ((p.events, p.due, p.attempts, p.unaudited), (p.lane_prefix, *limits))
-            for p in self._partitions
+            (
+                (p.events, p.due, p.attempts, p.unaudited, p.dead, p.backlog),
+                (p.lane_prefix, *limits),
+            )
+            for p in partitions
         ]
         taken: list[Delivery] = []
-        for names, rows in zip(
-            self._partitions, await self._redis.run_each(_TAKE, calls), strict=True
-        ):
+        for names, rows in zip(partitions, await self._redis.run_each(_TAKE, calls), strict=True):
             taken += [_delivery(names.partition, row) for row in rows]
         return taken
 
+    async def backlog(self) -> dict[TenantId, int]:
+        """See EventQueue."""
+        waiting: Counter[TenantId] = Counter()
+        rows = await self._redis.pipeline(
+            [("HGETALL", p.backlog) for p in await self._partitions.all()]
+        )
+        for row in rows:
+            for tenant_id, count in zip(row[::2], row[1::2], strict=True):
+                waiting[TenantId(text(tenant_id))] += int(count)
+        return dict(waiting)
+
     async def hold(self, delivery: Delivery) -> None:
         """See EventQueue."""
-        names = self._partitions[delivery.partition]
+        names = PartitionKeys(delivery.partition)
         lane = names.lane(delivery.lane)
         arguments = (delivery.lane, delivery.raw, self._claim_ms)
         await self._redis.run(_HOLD, (lane, names.due), arguments)
@@ -88,7 +108,7 @@ class RedisEventQueue:
 
     async def wait(self, *, timeout_ms: int) -> None:
         """See EventQueue."""
-        streams = [p.events for p in self._partitions]
+        streams = [p.events for p in await self._partitions.all()]
         ids = ["0-0"] * len(streams)
         command = ("XREAD", "COUNT", 1, "BLOCK", timeout_ms, "STREAMS", *streams, *ids)
         try:
@@ -97,12 +117,12 @@ class RedisEventQueue:
             await asyncio.sleep(timeout_ms / 1000)
 
     async def _settle(self, delivery: Delivery, outcome: str, delay_ms: int, reason: str) -> None:
-        names = self._partitions[delivery.partition]
+        names = PartitionKeys(delivery.partition)
         await self._redis.run(
             _SETTLE,
             (
                 names.lane(delivery.lane),
-                *(names.due, names.attempts, names.dead, names.done),
+                *(names.due, names.attempts, names.dead, names.done, names.backlog),
             ),
             (delivery.lane, delivery.raw, outcome, delay_ms, reason, REMEMBERED),
         )

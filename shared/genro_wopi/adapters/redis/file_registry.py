@@ -5,11 +5,12 @@ from typing import Final
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient, text
 from genro_wopi.adapters.redis.keys import FileKeys
+from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.adapters.redis.rows import FILE_FIELDS, file_record, head_arguments, known_head
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.files import FileRecord, Head, KnownHead
-from genro_wopi.domain.identifiers import FileId, TenantId, new_file_id
+from genro_wopi.domain.identifiers import FileId, TenantId, new_file_id, partition_of
 from genro_wopi.domain.paths import StoragePath
 
 _REGISTER_PATH: Final = Script("register_path")
@@ -24,18 +25,21 @@ SCAN_COUNT: Final = 1000
 class RedisFileRegistry:
     """Implements `FileRegistry`."""
 
-    def __init__(self, redis: RedisClient, partition_count: int) -> None:
+    def __init__(self, redis: RedisClient, partitions: Partitions) -> None:
         self._redis = redis
-        self._partition_count = partition_count
+        self._partitions = partitions
 
     async def register(
         self, tenant_id: TenantId, storage_name: str, path: StoragePath
     ) -> FileRecord:
         """See FileRegistry."""
         key = keys.path(tenant_id, storage_name, path)
+        count = self._partitions.configured
+        await self._partitions.use(count)
         for _ in range(REGISTER_ATTEMPTS_MAX):
-            file_id = FileId(text(await self._redis.run(_REGISTER_PATH, (key,), (new_file_id(),))))
-            names = FileKeys(file_id, self._partition_count)
+            known = await self._redis.run(_REGISTER_PATH, (key,), (new_file_id(count),))
+            file_id = FileId(text(known))
+            names = FileKeys(file_id)
             row = await self._redis.run(
                 _REGISTER_FILE, (names.file,), (tenant_id, storage_name, path)
             )
@@ -47,7 +51,7 @@ class RedisFileRegistry:
 
     async def record(self, file_id: FileId) -> FileRecord | None:
         """See FileRegistry."""
-        names = FileKeys(file_id, self._partition_count)
+        names = FileKeys(file_id)
         row = await self._redis.call("HMGET", names.file, *FILE_FIELDS)
         return file_record(file_id, row)
 
@@ -55,10 +59,11 @@ class RedisFileRegistry:
         self, file_id: FileId, tenant_id: TenantId, storage_name: str, path: StoragePath
     ) -> bool:
         """See FileRegistry."""
+        await self._partitions.use(partition_of(file_id) + 1)
         key = keys.path(tenant_id, storage_name, path)
         if text(await self._redis.run(_REGISTER_PATH, (key,), (file_id,))) != file_id:
             return False
-        names = FileKeys(file_id, self._partition_count)
+        names = FileKeys(file_id)
         row = await self._redis.run(_REGISTER_FILE, (names.file,), (tenant_id, storage_name, path))
         record = file_record(file_id, row)
         place = record and (record.tenant_id, record.storage_name, record.path)
@@ -90,7 +95,7 @@ class RedisFileRegistry:
         """See FileRegistry."""
         key = keys.path(record.tenant_id, record.storage_name, record.path)
         await self._redis.run(_RELEASE_PATH, (key,), (record.file_id,))
-        await self._redis.call("DEL", FileKeys(record.file_id, self._partition_count).file)
+        await self._redis.call("DEL", FileKeys(record.file_id).file)
 
     async def find(
         self, tenant_id: TenantId, storage_name: str, path: StoragePath
@@ -103,7 +108,7 @@ class RedisFileRegistry:
         self, file_id: FileId, head: Head, *, reader: str = "", deadline_s: float = 0.0
     ) -> KnownHead:
         """See FileRegistry."""
-        names = FileKeys(file_id, self._partition_count)
+        names = FileKeys(file_id)
         row = await self._redis.run(
             _OBSERVE,
             (names.session(reader), names.file, names.lock),

@@ -4,7 +4,8 @@ import time
 
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient, text
-from genro_wopi.adapters.redis.keys import FileKeys, PartitionKeys
+from genro_wopi.adapters.redis.keys import FileKeys
+from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.domain.identifiers import FileId
 from genro_wopi.domain.intents import SETTLED_AGE_S, SWEEP_S, Intent
 
@@ -12,9 +13,9 @@ from genro_wopi.domain.intents import SETTLED_AGE_S, SWEEP_S, Intent
 class RedisIntentStore:
     """Implements `IntentStore`."""
 
-    def __init__(self, redis: RedisClient, partition_count: int) -> None:
+    def __init__(self, redis: RedisClient, partitions: Partitions) -> None:
         self._redis = redis
-        self._partition_count = partition_count
+        self._partitions = partitions
 
     async def claim_sweep(self) -> bool:
         """See IntentStore."""
@@ -25,7 +26,7 @@ class RedisIntentStore:
         """See IntentStore."""
         now_ms = time.time_ns() // 1_000_000
         until = now_ms - SETTLED_AGE_S * 1000
-        intents = [PartitionKeys(n).intents for n in range(self._partition_count)]
+        intents = [p.intents for p in await self._partitions.all()]
         rows = await self._redis.pipeline(
             [
                 ("ZRANGEBYSCORE", key, "-inf", until, "WITHSCORES", "LIMIT", 0, limit)
@@ -42,5 +43,5 @@ class RedisIntentStore:
 
     async def forget(self, intent: Intent) -> None:
         """See IntentStore."""
-        key = FileKeys(intent.file_id, self._partition_count).intents
+        key = FileKeys(intent.file_id).intents
         await self._redis.call("ZREM", key, f"{intent.save_id} {intent.file_id}")

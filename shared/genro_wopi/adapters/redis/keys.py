@@ -20,6 +20,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{NN}:lane:<file_id>              | list   | until delivered         | callback-worker     |
 | wopi:{NN}:due                         | zset   | until delivered         | callback-worker     |
 | wopi:{NN}:attempts                    | hash   | until delivered         | callback-worker     |
+| wopi:{NN}:backlog                     | hash   | until delivered         | callback-worker     |
 | wopi:{NN}:dead                        | stream | permanent, until purged | callback-worker     |
 | wopi:{NN}:done                        | stream | permanent, trimmed      | callback-worker     |
 | wopi:{t:T}:tenant                     | string | permanent (config)      | gateway             |
@@ -44,23 +45,27 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:upkeep-sweep                     | string | 10 min                  | callback-worker     |
 | wopi:lease:<sha256>                   | string | 60 s                    | wopi-serv., gateway |
 | wopi:launch:<sha256>                  | string | 10 min                  | session-service     |
+| wopi:partitions                       | string | permanent               | all                 |
 """
 
 import hashlib
 import re
 from typing import Final
 
-from genro_wopi.domain.identifiers import partition_of, session_partition
+from genro_wopi.domain.identifiers import FileId, partition_of, session_partition
 
 PERMANENT: Final = re.compile(
-    r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|live|upkeep|unaudited|events|lane:.+|due|attempts|dead|done)"
+    r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|live|upkeep|unaudited|events|lane:.+|due|attempts|backlog|dead|done)"
     r"|\{t:.+\}:(tenant|api-keys|storages|path:.+|rescued|rescue:.+|audit|outbox)"
-    r"|\{e:.*\}:(editors|discovery:.+)|tenants|instance|audited)"
+    r"|\{e:.*\}:(editors|discovery:.+)|tenants|instance|audited|partitions)"
 )
 """Keys that may live for ever; the tests fail on any other that has no expiry."""
 
 TENANTS: Final = "wopi:tenants"
 INSTANCE: Final = "wopi:instance"
+PARTITIONS: Final = "wopi:partitions"
+"""How many partitions were ever in use."""
+
 SWEEP: Final = "wopi:sweep"
 """Held by the process that looks at intents."""
 
@@ -77,9 +82,9 @@ class FileKeys:
 
     __slots__ = ("_tag", "file_id")
 
-    def __init__(self, file_id: str, partition_count: int) -> None:
+    def __init__(self, file_id: FileId) -> None:
         self.file_id = file_id
-        self._tag = f"wopi:{{{partition_of(file_id, partition_count):02x}}}"
+        self._tag = f"wopi:{{{partition_of(file_id):02x}}}"
 
     @property
     def file(self) -> str:
@@ -174,6 +179,11 @@ class PartitionKeys:
     def attempts(self) -> str:
         """How often the head of each lane was taken."""
         return f"{self._tag}:attempts"
+
+    @property
+    def backlog(self) -> str:
+        """How many events of each tenant wait in lanes."""
+        return f"{self._tag}:backlog"
 
     @property
     def dead(self) -> str:

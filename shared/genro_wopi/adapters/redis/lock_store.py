@@ -31,11 +31,8 @@ RELEASED_TTL_MS: Final = 60_000
 class RedisLockStore:
     """Implements `LockStore`."""
 
-    def __init__(
-        self, redis: RedisClient, partition_count: int, *, lock_ttl_ms: int = LOCK_TTL_MS
-    ) -> None:
+    def __init__(self, redis: RedisClient, *, lock_ttl_ms: int = LOCK_TTL_MS) -> None:
         self._redis = redis
-        self._partition_count = partition_count
         self._lock_ttl_ms = lock_ttl_ms
 
     async def lock(self, request: LockRequest, *, deadline_s: float) -> str:
@@ -89,13 +86,13 @@ class RedisLockStore:
 
     async def state(self, file_id: FileId) -> Lease | None:
         """See LockStore."""
-        key = FileKeys(file_id, self._partition_count).lock
+        key = FileKeys(file_id).lock
         fields, left_ms = await self._redis.pipeline([("HMGET", key, *LOCK_FIELDS), ("PTTL", key)])
         return lease([*fields, left_ms], time.time_ns() // 1000)
 
     async def force_unlock(self, file_id: FileId, lease: Lease, reason: str) -> bool:
         """See LockStore."""
-        names = FileKeys(file_id, self._partition_count)
+        names = FileKeys(file_id)
         every = (
             names.session(lease.session),
             *(names.file, names.lock, names.released, names.events),
@@ -103,7 +100,7 @@ class RedisLockStore:
         return bool(await self._redis.run(_FORCE_UNLOCK, every, (lease.epoch, reason)))
 
     def _names(self, request: LockRequest) -> FileKeys:
-        return FileKeys(request.file_id, self._partition_count)
+        return FileKeys(request.file_id)
 
     def _held(self, names: FileKeys, request: LockRequest) -> tuple[str, str, str]:
         return names.session(request.session_id), names.file, names.lock

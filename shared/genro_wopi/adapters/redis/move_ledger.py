@@ -27,9 +27,8 @@ _SETTLE: Final = Script("settle_move")
 class RedisMoveLedger:
     """Implements `MoveLedger`."""
 
-    def __init__(self, redis: RedisClient, partition_count: int) -> None:
+    def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
-        self._partition_count = partition_count
 
     async def claim(self, record: FileRecord, path: StoragePath) -> bool:
         """See MoveLedger."""
@@ -51,7 +50,7 @@ class RedisMoveLedger:
         ignores_lock: bool,
     ) -> MoveBegun:
         """See MoveLedger."""
-        names = FileKeys(file_id, self._partition_count)
+        names = FileKeys(file_id)
         reply = await self._redis.run(
             _BEGIN,
             (names.file, names.lock, names.intents),
@@ -75,7 +74,7 @@ class RedisMoveLedger:
         self, file_id: FileId, session_id: SessionId, target: StoragePath, fingerprint: str
     ) -> bool:
         """See MoveLedger."""
-        names = FileKeys(file_id, self._partition_count)
+        names = FileKeys(file_id)
         is_deleted = target.startswith(f"{DELETED}/")
         event: str = EventName.DOCUMENT_DELETED if is_deleted else EventName.DOCUMENT_RENAMED
         if target.endswith("/"):
@@ -94,5 +93,5 @@ class RedisMoveLedger:
         await self._settle(file_id, target, "drop")
 
     async def _settle(self, file_id: FileId, target: StoragePath, how: str) -> bool:
-        names = FileKeys(file_id, self._partition_count)
+        names = FileKeys(file_id)
         return bool(await self._redis.run(_SETTLE, (names.file,), (target, how, MOVER_LIFE_MS)))

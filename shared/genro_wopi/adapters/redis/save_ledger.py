@@ -4,13 +4,12 @@ import time
 from typing import Final
 
 from genro_wopi.adapters.redis.client import RedisClient, text
-from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.adapters.redis.rows import GRACE_US, known_head, lease, session_ended
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.adapters.redis.upkeep_queue import TWIN
 from genro_wopi.domain.commit import Begun, Save, Saved, Standing
-from genro_wopi.domain.files import Head, KnownHead
+from genro_wopi.domain.files import FileRegistry, Head, KnownHead
 from genro_wopi.domain.identifiers import FileId
 from genro_wopi.domain.locks import Lease
 from genro_wopi.domain.paths import StoragePath
@@ -40,16 +39,15 @@ class RedisSaveLedger:
     """Implements `SaveLedger`."""
 
     def __init__(
-        self, redis: RedisClient, partition_count: int, *, lock_ttl_ms: int = LOCK_TTL_MS
+        self, redis: RedisClient, registry: FileRegistry, *, lock_ttl_ms: int = LOCK_TTL_MS
     ) -> None:
         self._redis = redis
-        self._partition_count = partition_count
         self._lock_ttl_ms = lock_ttl_ms
-        self._registry = RedisFileRegistry(redis, partition_count)
+        self._registry = registry
 
     async def begin(self, save: Save, *, deadline_s: float) -> Begun:
         """See SaveLedger."""
-        names = FileKeys(save.file_id, self._partition_count)
+        names = FileKeys(save.file_id)
         reply = await self._redis.run(
             _BEGIN,
             (
@@ -84,7 +82,7 @@ class RedisSaveLedger:
 
     async def adopt(self, save: Save, base: str, *, deadline_s: float) -> Lease | None:
         """See SaveLedger."""
-        names = FileKeys(save.file_id, self._partition_count)
+        names = FileKeys(save.file_id)
         reply = await self._redis.run(
             _ADOPT,
             (names.session(save.session_id), names.file, names.lock, names.events),
@@ -99,7 +97,7 @@ class RedisSaveLedger:
 
     async def publish(self, save: Save, saved: Saved) -> None:
         """See SaveLedger."""
-        names = FileKeys(save.file_id, self._partition_count)
+        names = FileKeys(save.file_id)
         head = saved.head
         await self._redis.run(
             _PUBLISH,
@@ -128,7 +126,7 @@ class RedisSaveLedger:
 
     async def announce_rescue(self, save: Save, rescue_id: str, reason: str) -> None:
         """See SaveLedger."""
-        names = FileKeys(save.file_id, self._partition_count)
+        names = FileKeys(save.file_id)
         await self._redis.run(
             _ANNOUNCE,
             (names.session(save.session_id), names.file, names.events, names.intents),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from genro_wopi.adapters.redis.client import RedisClient
-from genro_wopi.adapters.redis.keys import PartitionKeys
+from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.adapters.redis.scripts import Script
 
 _SWEEP: Final = Script("sweep_sessions")
@@ -16,13 +16,14 @@ LOCKED_MS: Final = 15_000
 class RedisSessionEnds:
     """Implements `SessionEnds`."""
 
-    def __init__(self, redis: RedisClient, partition_count: int) -> None:
+    def __init__(self, redis: RedisClient, partitions: Partitions) -> None:
         self._redis = redis
-        self._partitions = [PartitionKeys(n) for n in range(partition_count)]
+        self._partitions = partitions
 
     async def sweep(self) -> int:
         """See SessionEnds."""
         calls = [
-            ((p.live, p.events), (p.prefix, SESSIONS_AT_ONCE, LOCKED_MS)) for p in self._partitions
+            ((p.live, p.events), (p.prefix, SESSIONS_AT_ONCE, LOCKED_MS))
+            for p in await self._partitions.all()
         ]
         return sum(await self._redis.run_each(_SWEEP, calls))

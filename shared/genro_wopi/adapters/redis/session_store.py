@@ -20,7 +20,7 @@ from genro_wopi.adapters.redis.rows import (
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.events import EventContext
 from genro_wopi.domain.files import FileRecord
-from genro_wopi.domain.identifiers import FileId, SessionId, TenantId, partition_of
+from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
 from genro_wopi.domain.sessions import (
     LAUNCH_TTL_MS,
     Admission,
@@ -51,19 +51,14 @@ INDEX_TTL_S: Final = 8 * 86_400
 class RedisSessionStore:
     """Implements `SessionStore`."""
 
-    def __init__(self, redis: RedisClient, partition_count: int) -> None:
+    def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
-        self._partition_count = partition_count
-
-    def partition(self, file_id: FileId) -> int:
-        """Return the partition that a new session of the file belongs to."""
-        return partition_of(file_id, self._partition_count)
 
     async def admit(
         self, session_id: SessionId, file_id: FileId, purpose: Purpose, *, deadline_s: float
     ) -> Admission:
         """See SessionStore."""
-        names = FileKeys(file_id, self._partition_count)
+        names = FileKeys(file_id)
         reply = await self._redis.run(
             _ADMIT,
             (names.session(session_id), names.file, names.lock, names.events, names.open),
@@ -83,7 +78,7 @@ class RedisSessionStore:
         """See SessionStore."""
         if session.parent:
             await self._adopt(session)
-        names = FileKeys(file.file_id, self._partition_count)
+        names = FileKeys(file.file_id)
         user_info = await self._redis.call("GET", keys.user_info(session.tenant_id, session.person))
         context = EventContext(
             tenant_id=session.tenant_id,
@@ -189,7 +184,7 @@ class RedisSessionStore:
         self, session: Session, event: str, once_id: str, details: Sequence[str]
     ) -> None:
         """See SessionStore."""
-        names = FileKeys(session.file_id, self._partition_count)
+        names = FileKeys(session.file_id)
         every = (names.session(session.session_id), names.file, names.events, names.intents)
         await self._redis.run(_ANNOUNCE, every, (event, once_id, "", *details))
 

@@ -4,7 +4,8 @@ from typing import Final
 
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient, text
-from genro_wopi.adapters.redis.keys import FileKeys, PartitionKeys
+from genro_wopi.adapters.redis.keys import FileKeys
+from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.identifiers import FileId
 from genro_wopi.domain.upkeep_queue import DueFile
@@ -20,20 +21,19 @@ TWIN: Final = "="
 class RedisUpkeepQueue:
     """Implements `UpkeepQueue`."""
 
-    def __init__(self, redis: RedisClient, partition_count: int) -> None:
+    def __init__(self, redis: RedisClient, partitions: Partitions) -> None:
         self._redis = redis
-        self._partition_count = partition_count
+        self._partitions = partitions
 
     async def take(self, *, limit: int) -> list[DueFile]:
         """See UpkeepQueue."""
-        names = [PartitionKeys(n) for n in range(self._partition_count)]
-        calls = [((p.upkeep,), (limit, CLAIM_MS)) for p in names]
+        calls = [((p.upkeep,), (limit, CLAIM_MS)) for p in await self._partitions.all()]
         found = await self._redis.run_each(_TAKE, calls)
         return [_due(text(member)) for members in found for member in members]
 
     async def settle(self, due: DueFile, *, seen_version: str, again_ms: int) -> None:
         """See UpkeepQueue."""
-        names = FileKeys(due.file_id, self._partition_count)
+        names = FileKeys(due.file_id)
         arguments = (due.member, seen_version, again_ms)
         await self._redis.run(_SETTLE, (names.upkeep, names.file), arguments)
 

@@ -5,6 +5,7 @@
 -- KEYS[3] attempts
 -- KEYS[4] dead
 -- KEYS[5] done
+-- KEYS[6] backlog
 -- ARGV[1] name of the lane
 -- ARGV[2] the event as it was taken
 -- ARGV[3] done | retry | park | dead; parked, it was not tried
@@ -27,6 +28,8 @@ if ARGV[3] == 'done' then
   redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[6], '*', 'event', ARGV[2], 'reason', '')
 end
 redis.call('LPOP', KEYS[1])
+local tenant_id = string.match(ARGV[1], '^(.*)/')
+if redis.call('HINCRBY', KEYS[6], tenant_id, -1) <= 0 then redis.call('HDEL', KEYS[6], tenant_id) end
 redis.call('HDEL', KEYS[3], ARGV[1])
 if redis.call('LLEN', KEYS[1]) > 0 then redis.call('ZADD', KEYS[2], now, ARGV[1])
 else redis.call('ZREM', KEYS[2], ARGV[1]) end
