@@ -45,10 +45,10 @@ format: $(VENV)/.developing ## Format the code
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
 
-bench: $(VENV)/.developing ## Measure against a bare program, in one run
+bench: $(VENV)/.developing ## Measure against a bare program (ARGS="local", "s3", "large", "events")
 	$(BIN)/python -m tests.bench $(ARGS)
 
-chaos: $(VENV)/.developing ## Edit while processes die and the store fails (ARGS="seconds seed s3|local")
+chaos: $(VENV)/.developing ## Edit while processes die and the store fails (ARGS="seconds seed s3|local" or "events 10000")
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 clean: ## Remove what the targets made

@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from tests.bench.driver import Result, measure, request
+from tests.bench.events import compare_events
 from tests.bench.large import measure_large, measure_slow
 from tests.bench.nginx import nginx_binary, serving
 from tests.support.cluster import Cluster, running_cluster
@@ -186,6 +187,9 @@ def s3_settings(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
+    if sys.argv[1:] == ["events"]:
+        asyncio.run(compare_events())
+        return
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         s3_url = stack.enter_context(s3_process())

@@ -1,6 +1,7 @@
 """Edits documents while processes die, the store stalls and locks vanish; then looks for losses.
 
     python -m tests.chaos [seconds] [seed] [s3|local]
+    python -m tests.chaos events [count] [seed]
 
 The exit code is 1 where an acknowledged update is in no version, a refused save in no recovery
 copy, or an editor got a status that makes it throw its session away.
@@ -23,6 +24,7 @@ import httpx
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from tests.chaos import events
 from tests.chaos.editor import CLIENT_TIMEOUT_S, Editor, Record
 from tests.chaos.proxy import Faults, FaultyProxy, faulty_proxy
 from tests.support.cluster import Application, Cluster, running_application, running_cluster
@@ -290,6 +292,11 @@ async def _keys(redis: Redis, pattern: str) -> list[bytes]:
 
 def main() -> int:
     words = sys.argv[1:]
+    if words[:1] == ["events"]:
+        count = int(words[1]) if len(words) > 1 else 10_000
+        seed = int(words[2]) if len(words) > 2 else random.SystemRandom().randrange(10**6)
+        print(f"{count} events, seed {seed}", flush=True)
+        return 0 if asyncio.run(events.run(count, seed)) else 1
     seconds = float(words[0]) if words else 60.0
     seed = int(words[1]) if len(words) > 1 else random.SystemRandom().randrange(10**6)
     protocol = words[2] if len(words) > 2 else "s3"

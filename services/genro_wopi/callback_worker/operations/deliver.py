@@ -22,8 +22,11 @@ WAIT_MS: Final = 500
 HOLD_S: Final = 2.0
 """Claims are renewed this often while a receiver takes its time."""
 
-WAIT_MS_BUSY: Final = 40
+WAIT_S_BUSY: Final = 0.04
 """While deliveries are under way, lanes that were parked for them are due again soon."""
+
+PAUSE_S: Final = 0.004
+"""Between two rounds, so that one takes what several deliveries made room for."""
 
 JITTER: Final = 0.2
 
@@ -66,23 +69,37 @@ class Deliverer:
         self._fairness = Fairness(clock)
         self._clock = clock
         self._backlog = backlog
+        self._room = asyncio.Event()
+        self._arriving: asyncio.Task[None] | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Deliver until told to stop; what is in flight is finished."""
         async with asyncio.TaskGroup() as tasks:
             while not stopping.is_set():
                 try:
+                    self._room.clear()
                     if not await self._round(tasks):
-                        is_idle = self._fairness.is_idle
-                        await self._queue.wait(timeout_ms=WAIT_MS if is_idle else WAIT_MS_BUSY)
+                        await self._wait(tasks)
                 except UnavailableError:
                     await asyncio.sleep(WAIT_MS / 1000)
+
+    async def _wait(self, tasks: asyncio.TaskGroup) -> None:
+        """Return when there may be something to take: a new event, or a place."""
+        if self._arriving is None or self._arriving.done():
+            self._arriving = tasks.create_task(self._queue.wait(timeout_ms=WAIT_MS))
+        if self._fairness.is_idle:
+            await asyncio.wait((self._arriving,))
+            return
+        room = tasks.create_task(self._room.wait())
+        waited = (self._arriving, room)
+        await asyncio.wait(waited, timeout=WAIT_S_BUSY, return_when=asyncio.FIRST_COMPLETED)
+        room.cancel()
+        await asyncio.sleep(PAUSE_S)
 
     async def _round(self, tasks: asyncio.TaskGroup) -> bool:
         free = self._fairness.free
         if free <= 0:
-            await asyncio.sleep(0.02)
-            return True
+            return False
         full = await self._backlog.full()
         busy = self._fairness.busy()
         taken = await self._queue.take(limit=min(free, TAKEN_MAX), busy=busy, full=full)
@@ -105,6 +122,7 @@ class Deliverer:
             return  # The claim lapses and the event is delivered again, with the same id.
         finally:
             self._fairness.give_back(tenant_id)
+            self._room.set()
 
     async def _send(self, delivery: Delivery) -> DeliveryOutcome | None:
         """Deliver; None where the application is left alone and nothing was sent."""

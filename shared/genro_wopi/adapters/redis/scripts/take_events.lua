@@ -15,8 +15,9 @@
 -- ARGV[7] tenants of which enough events wait, with the reason; JSON object
 --
 -- A lane is named tenant/file. Of one tenant one lane is claimed at a time, so that a tenant with many
--- lanes does not fill a worker. Of a tenant whose backlog is full the oldest events stay in their lanes and
--- new ones become dead letters.
+-- lanes does not fill a worker. The first lanes of tenants that get nothing now are passed over, so that
+-- they are there as soon as there is a place; further ones are parked, so that they do not hide others. Of
+-- a tenant whose backlog is full the oldest events stay in their lanes and new ones become dead letters.
 -- Returns: for each claimed lane its name, the number of the attempt, and the event as JSON.
 -- Safe to run twice: moved events are gone from the stream; a claim that is lost lapses.
 -- include: moment
@@ -44,13 +45,14 @@ for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[2])
 end
 if #moved > 0 then redis.call('XDEL', KEYS[1], unpack(moved)) end
 local parked, taken = cjson.decode(ARGV[5]), {}
-local served = {}
+local served, passed = {}, 0
 for _, lane in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, ARGV[6])) do
   if #taken >= tonumber(ARGV[3]) then break end
   local tenant_id, file_id = string.match(lane, '^(.*)/(.*)$')
   if not tenant_id then tenant_id, file_id = '', lane end
   if parked[tenant_id] then
-    redis.call('ZADD', KEYS[2], now + parked[tenant_id], lane)
+    passed = passed + 1
+    if passed > tonumber(ARGV[6]) / 4 then redis.call('ZADD', KEYS[2], now + parked[tenant_id], lane) end
   elseif not served[tenant_id] then
     local event = redis.call('LINDEX', ARGV[1] .. file_id, 0)
     if event then

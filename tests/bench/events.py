@@ -1,0 +1,117 @@
+"""Events per second of one callback-worker, beside the least that delivers events, in one run."""
+
+import asyncio
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from genro_wopi.adapters.event_payload import payload
+from genro_wopi.adapters.redis.client import RedisClient
+from genro_wopi.adapters.redis.event_queue import RedisEventQueue
+from tests.bench.event_floor import GROUP
+from tests.chaos import events as scenes
+from tests.support.world import partitions
+
+EVENTS, ROUNDS, PLACES = 4_000, 3, 20
+"""As many places as ten tenants have in our worker."""
+
+STREAM = "floor"
+EMITTING_AT_ONCE = 10
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """What one side did."""
+
+    per_s: float
+    cpu_ms: float
+    """Per event, of the worker's process."""
+
+
+async def compare_events() -> None:
+    """Print both sides' medians of some rounds."""
+    rates: dict[str, list[Rate]] = {"floor": [], "ours": []}
+    async with scenes.scene(workers=0) as scene:
+        sample = await _sample(scene.redis)
+        for _ in range(ROUNDS):
+            rates["floor"].append(await _floor(scene, sample))
+            rates["ours"].append(await _ours(scene))
+    print("| deliveries | events/s | CPU ms per event |")
+    print("|---|---|---|")
+    for name, found in rates.items():
+        print(f"| {name} | {_rate(found):.0f} | {_cpu(found):.2f} |")
+    ratio, cpu = _rate(rates["ours"]) / _rate(rates["floor"]), _cpu(rates["ours"])
+    print(f"| ratio | {ratio:.2f} | {_cpu(rates['floor']) / cpu:.2f} |", flush=True)
+
+
+def _rate(found: list[Rate]) -> float:
+    return median(rate.per_s for rate in found)
+
+
+def _cpu(found: list[Rate]) -> float:
+    return median(rate.cpu_ms for rate in found)
+
+
+async def _sample(redis: RedisClient) -> bytes:
+    """Return the body of a real event."""
+    queue = RedisEventQueue(redis, redis, partitions(redis), claim_ms=0)
+    delivery = (await queue.take(limit=1))[0]
+    return msgspec.json.encode(payload(delivery.event))
+
+
+async def _floor(scene: scenes.Scene, body: bytes) -> Rate:
+    redis, receiver = scene.redis, scene.receiver
+    await redis.call("DEL", STREAM)
+    await redis.call("XGROUP", "CREATE", STREAM, GROUP, "0", "MKSTREAM")
+    for _ in range(EVENTS // 100):
+        await redis.pipeline([("XADD", STREAM, "*", "body", body)] * 100)
+    receiver.secret = "whsec_c2VjcmV0LW9mLXRoZS1mbG9vcg=="
+    process = _started(
+        "tests.bench.event_floor", scene.server.url, STREAM, receiver.url, str(PLACES)
+    )
+    return await _measured(scene, process, EVENTS)
+
+
+def _started(*words: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", *words])
+
+
+async def _ours(scene: scenes.Scene) -> Rate:
+    scene.receiver.secret = scene.secret
+    scene.emitted = 0
+
+    async def emit(tenant: int) -> None:
+        tenant_id = list(scene.sessions)[tenant]
+        while scene.emitted < EVENTS:
+            await scene.emit(tenant_id, random.Random(scene.emitted))
+
+    await asyncio.gather(*(emit(tenant) for tenant in range(EMITTING_AT_ONCE)))
+    waiting = sum((await scene.expected()).values()) - scene.delivered()
+    scene.workers.start()
+    return await _measured(scene, scene.workers.running.pop(), waiting)
+
+
+async def _measured(scene: scenes.Scene, process: subprocess.Popen[bytes], count: int) -> Rate:
+    """Measure from the first delivery to the last, so that starting does not count."""
+    got = scene.receiver.acknowledged
+    before = len(got)
+    while len(got) == before:
+        await asyncio.sleep(0.01)
+    began_s, first, cpu_before = time.monotonic(), len(got), _cpu_s(process.pid)
+    while len(got) < before + count:
+        await asyncio.sleep(0.01)
+    seconds, done = time.monotonic() - began_s, len(got) - first
+    cpu_s = _cpu_s(process.pid) - cpu_before
+    process.terminate()
+    await asyncio.to_thread(process.wait)
+    return Rate(done / seconds, cpu_s * 1000 / done)
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
