@@ -1,98 +1,56 @@
-"""``genro-wopi``: the local cluster, settings, keys, storages."""
+"""``genro-wopi``: the local cluster, and every management operation as a command."""
 
-import asyncio
-import os
 import sys
-from pathlib import Path
-from typing import Annotated
+from importlib.metadata import version
 
-import typer
+import click
 
-from genro_wopi.cli import storages
-from genro_wopi.dev.cluster import (
-    DevError,
-    Plan,
-    demo_folder,
-    new_encryption_key,
-    new_signing_key,
-    run_cluster,
-    verify_keys,
-)
-from genro_wopi.runtime.settings import SETTINGS, Setting
+from genro_wopi.cli.accounts import current, login, logout, use
+from genro_wopi.cli.fsck import fsck
+from genro_wopi.cli.local import dev, keys, settings
+from genro_wopi.cli.open_file import open_file
+from genro_wopi.cli.operations import add_operations
+from genro_wopi.cli.repl import repl
 
-app = typer.Typer(
-    help="A WOPI host for Collabora, OnlyOffice and Microsoft 365.",
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-)
+HELP = """A WOPI host for Collabora, OnlyOffice and Microsoft 365.
 
-app.add_typer(storages.app, name="storages")
+`genro-wopi dev` runs a cluster on this machine. The other commands call a host: log in once with
+`genro-wopi login URL`, or set WOPI_URL and WOPI_TOKEN; in the folder of a local cluster neither is
+needed.
+
+Exit codes: 0 done; 1 refused, or something was found; 2 wrong use; 3 the host does not answer.
+"""
 
 
-@app.command()
-def dev(
-    port: Annotated[int, typer.Option(help="Port of the gateway.", min=1, max=65535)] = 8080,
-    data_dir: Annotated[Path, typer.Option(help="Files, Redis, secrets.")] = Path(".dev"),
-    replicas: Annotated[int, typer.Option(help="wopi-services to run.", min=1, max=16)] = 2,
-    demo: Annotated[  # noqa: FBT002 - a flag of the command line
-        bool,
-        typer.Option("--demo/--no-demo", help="Run the dev editor and the demo application too."),
-    ] = True,
-    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
-    log_format: Annotated[str, typer.Option(help="console or json.")] = "console",
-) -> None:
-    """Run the local cluster until Ctrl-C."""
-    if log_format not in {"console", "json"}:
-        raise typer.BadParameter("use console or json", param_hint="--log-format")
-    has_demo = demo and demo_folder() is not None
-    if demo and not has_demo:
-        typer.echo("The demo lies in the source tree and is not installed: started without it.")
-    plan = Plan(
-        host=host,
-        port=port,
-        data_dir=data_dir,
-        replicas=replicas,
-        demo=has_demo,
-        log_format=log_format,
+def build() -> click.Group:
+    """Build the command line."""
+    root = click.Group(
+        "genro-wopi", help=HELP, context_settings={"help_option_names": ["-h", "--help"]}
     )
-    try:
-        asyncio.run(run_cluster(plan, os.environ))
-    except DevError as error:
-        typer.echo(f"genro-wopi: {error}", err=True)
-        raise typer.Exit(error.exit_code) from error
+    click.version_option(version("genro-wopi"))(root)
+    for command in (dev, settings, keys, login, use, current, logout, open_file, repl, completion):
+        root.add_command(command)
+    add_operations(root)
+    storages = root.commands["storages"]
+    assert isinstance(storages, click.Group)  # noqa: S101 - the catalog has storages
+    storages.add_command(fsck)
+    return root
 
 
-@app.command()
-def settings() -> None:
-    """List every setting with its type, default and services."""
-    typer.echo("\n\n".join(describe(setting) for setting in SETTINGS))
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes a shell complete commands: eval "$(genro-wopi completion bash)"."""
+    from click.shell_completion import get_completion_class  # noqa: PLC0415 - only here
 
-
-def describe(setting: Setting) -> str:
-    """Write one setting as text that is also Markdown."""
-    default = "required" if setting.default is None else f"default `{setting.default}`"
-    if not setting.default and setting.default is not None:
-        default = "empty by default"
-    services = ", ".join(sorted(setting.services))
-    return (
-        f"- `{setting.variable}` ({setting.kind}; {default})\n  {setting.help}\n"
-        f"  For {services}. Example: `{setting.example}`"
-    )
-
-
-@app.command()
-def keys() -> None:
-    """Make new keys for an installation; keep them secret."""
-    signing = new_signing_key()
-    typer.echo(f"WOPI_ENCRYPTION_KEYS={new_encryption_key()}")
-    typer.echo(f"WOPI_SIGNING_KEYS={signing}")
-    typer.echo(f"WOPI_VERIFY_KEYS={verify_keys(signing)}")
+    kind = get_completion_class(shell)
+    assert kind is not None  # noqa: S101 - the choices are click's
+    click.echo(kind(build(), {}, "genro-wopi", "_GENRO_WOPI_COMPLETE").source())
 
 
 def main() -> None:
     """Run the command line."""
-    sys.exit(app())
+    sys.exit(build()(prog_name="genro-wopi", complete_var="_GENRO_WOPI_COMPLETE"))
 
 
 if __name__ == "__main__":

@@ -1,43 +1,53 @@
-"""Calls of the management API, typed by their declarations.
+"""The asynchronous client of the management API, typed by the declarations.
 
     async with ApiClient("https://wopi.example.org", "gwk_…") as client:
         created = await client.call(SESSIONS_CREATE, SessionCreate(...))
+        listed = await client.sessions.list(state="active")
 
-`call` takes any declaration of `genro_wopi.management.catalog` and returns its response type.
+`call` takes any declaration of `genro_wopi.management.catalog` and returns its response type; the
+groups are the same operations by name.
 """
 
-import re
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, cast
-from urllib.parse import quote
+from typing import Any, Self
 
 import httpx
-import msgspec
 
-from genro_wopi.management.operation import Content, Nothing, Operation
+from genro_wopi.client.calls import (
+    TIMEOUT_S,
+    ApiError,
+    RequestT,
+    ResponseT,
+    authorization,
+    prepare,
+    require_success,
+    result,
+)
+from genro_wopi.client.names import Group, groups
+from genro_wopi.management.operation import Operation
 
-TIMEOUT_S: Final = 30.0
-_PARAMETER: Final = re.compile(r"{(\w+)}")
-
-RequestT = TypeVar("RequestT", bound=msgspec.Struct)
-ResponseT = TypeVar("ResponseT")
-
-
-class ApiError(Exception):
-    """The host refused; `detail` says what to do."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(f"{status}: {detail}")
-        self.status = status
-        self.detail = detail
+__all__ = ["ApiClient", "ApiError"]
 
 
 class ApiClient:
     """One connection to a host, for the operator or a tenant's application."""
 
     def __init__(self, url: str, token: str) -> None:
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = authorization(token)
         self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_S)
+        self._groups = groups(self.call)
+
+    def __getattr__(self, name: str) -> Group:
+        """Return the operations of one group."""
+        try:
+            return self.__dict__["_groups"][name]
+        except KeyError:
+            raise AttributeError(f"there are no operations {name!r}") from None
+
+    def __dir__(self) -> list[str]:
+        return [*self._groups, "aclose", "call", "download"]
 
     async def __aenter__(self) -> Self:
         return self
@@ -48,41 +58,49 @@ class ApiClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close connections."""
         await self._http.aclose()
 
     async def call(
-        self, operation: Operation[RequestT, ResponseT], request: RequestT, body: bytes = b""
+        self,
+        operation: Operation[RequestT, ResponseT],
+        request: RequestT,
+        body: bytes | AsyncIterable[bytes] = b"",
     ) -> ResponseT:
         """Carry out an operation.
 
         Args:
             operation: its declaration.
             request: its parameters.
-            body: the document of an upload.
+            body: the document of an upload; chunks are streamed.
 
         Raises:
             ApiError: the host refused.
+            httpx.HTTPError: it cannot be reached.
         """
-        values = cast("dict[str, Any]", msgspec.to_builtins(request))
-        named = set(_PARAMETER.findall(operation.path))
-        path = _PARAMETER.sub(lambda m: quote(str(values[m[1]]), safe=""), operation.path)
-        rest = {k: v for k, v in values.items() if k not in named and v is not None}
-        if operation.reads_query:
-            answer = await self._http.request(
-                operation.method, path, params=rest, content=body or None
-            )
-        else:
-            answer = await self._http.request(operation.method, path, json=rest)
-        if not answer.is_success:
-            raise ApiError(answer.status_code, _detail(answer))
-        if operation.content is Content.DOWNLOAD:
-            return cast("ResponseT", answer.content)
-        content = answer.content if operation.response is not Nothing else b"{}"
-        return msgspec.json.decode(content, type=operation.response)
+        call = prepare(operation, request)
+        answer = await self._http.request(
+            call.method, call.path, params=call.query, json=call.json, content=body or None
+        )
+        return result(operation, answer)
 
+    @asynccontextmanager
+    async def download(
+        self, operation: Operation[RequestT, Any], request: RequestT
+    ) -> AsyncGenerator[tuple[int | None, AsyncIterator[bytes]]]:
+        """Read a document in chunks, and how long it is where that is known.
 
-def _detail(answer: httpx.Response) -> str:
-    try:
-        return str(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
-        return answer.text[:200]
+        Raises:
+            ApiError: the host refused.
+            httpx.HTTPError: it cannot be reached.
+        """
+        call = prepare(operation, request)
+        async with self._http.stream(call.method, call.path, params=call.query) as answer:
+            if not answer.is_success:
+                await answer.aread()
+            require_success(answer)
+            length = answer.headers.get("content-length", "")
+            yield int(length) if length.isdigit() else None, answer.aiter_bytes()

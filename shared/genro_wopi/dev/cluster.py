@@ -98,6 +98,7 @@ async def run_cluster(plan: Plan, environment: Mapping[str, str]) -> None:
         raise DevError(str(error)) from error
     processes, shared = _processes(plan, environment, keys, redis, ports)
     (plan.data_dir / "redis-url").write_text(redis.url)
+    (plan.data_dir / "public-url").write_text(shared["WOPI_PUBLIC_URL"])
     print(f"Redis: {redis.where}", flush=True)  # noqa: T201 - for the person at the terminal
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

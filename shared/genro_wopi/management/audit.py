@@ -113,4 +113,5 @@ AUDIT_PURGE: Final = Operation(
     summary="Remove audit records older than a moment.",
     request=AuditPurge,
     response=AuditPurged,
+    warning="The records are gone for good.",
 )

@@ -18,6 +18,7 @@ from genro_wopi.management import (
 from genro_wopi.management.operation import Operation
 
 OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
+    instance.CALLER_GET,
     instance.INSTANCE_GET,
     instance.INSTANCE_UPDATE,
     instance.INSTANCE_STATUS,

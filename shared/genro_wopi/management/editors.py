@@ -104,6 +104,7 @@ EDITORS_PUT: Final = Operation(
     request=EditorPut,
     response=EditorView,
     status=201,
+    arguments=("name",),
 )
 EDITORS_LIST: Final = Operation(
     name="editors.list",
@@ -129,6 +130,7 @@ EDITORS_DELETE: Final = Operation(
     request=EditorRef,
     response=Nothing,
     status=204,
+    warning="New sessions do not get this editor any more.",
 )
 EDITORS_REFRESH: Final = Operation(
     name="editors.refresh",

@@ -185,6 +185,7 @@ FILES_CREATE: Final = Operation(
     request=FileCreate,
     response=FileView,
     status=201,
+    arguments=("path",),
 )
 FILES_UPLOAD: Final = Operation(
     name="files.upload",
@@ -194,6 +195,7 @@ FILES_UPLOAD: Final = Operation(
     request=FileRef,
     response=FileView,
     content=Content.UPLOAD,
+    arguments=("path",),
 )
 FILES_DOWNLOAD: Final = Operation(
     name="files.download",
@@ -203,6 +205,7 @@ FILES_DOWNLOAD: Final = Operation(
     request=FileDownload,
     response=FileContent,
     content=Content.DOWNLOAD,
+    arguments=("path",),
 )
 FILES_DELETE: Final = Operation(
     name="files.delete",
@@ -212,6 +215,7 @@ FILES_DELETE: Final = Operation(
     request=FileRef,
     response=Nothing,
     status=204,
+    arguments=("path",),
 )
 FILES_VERSIONS: Final = Operation(
     name="files.versions",
@@ -220,6 +224,7 @@ FILES_VERSIONS: Final = Operation(
     summary="List a file's versions.",
     request=VersionsRequest,
     response=VersionList,
+    arguments=("path",),
 )
 FILES_RESTORE: Final = Operation(
     name="files.restore",
@@ -228,6 +233,7 @@ FILES_RESTORE: Final = Operation(
     summary="Make an older version the newest again; refused while somebody edits the file.",
     request=FileRestore,
     response=FileView,
+    arguments=("path", "version"),
 )
 FOLDERS_CREATE: Final = Operation(
     name="folders.create",
@@ -237,6 +243,7 @@ FOLDERS_CREATE: Final = Operation(
     request=FolderCreate,
     response=FolderCreated,
     status=201,
+    arguments=("path",),
 )
 
 FILES_DELETED: Final = Operation(
@@ -254,4 +261,5 @@ FILES_UNDELETE: Final = Operation(
     summary="Take a deleted file back, with its id and its versions.",
     request=Undelete,
     response=Undeleted,
+    arguments=("file_id",),
 )

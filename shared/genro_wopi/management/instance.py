@@ -47,6 +47,22 @@ class InstanceStatus(msgspec.Struct, frozen=True, kw_only=True):
     session_service_ready: bool
 
 
+class CallerView(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose token a request shows."""
+
+    role: str
+    """``admin`` or ``tenant``."""
+    tenant_id: str | None
+
+
+CALLER_GET: Final = Operation(
+    name="caller.get",
+    method="GET",
+    path="/api/caller",
+    summary="Tell whose token this is.",
+    request=NoParameters,
+    response=CallerView,
+)
 INSTANCE_GET: Final = Operation(
     name="instance.get",
     method="GET",

@@ -57,4 +57,5 @@ LOCKS_FORCE_UNLOCK: Final = Operation(
     request=ForceUnlock,
     response=Nothing,
     status=204,
+    warning="What its editor saves afterwards is kept as a recovery copy only.",
 )

@@ -55,6 +55,10 @@ class Operation(msgspec.Struct, Generic[RequestT, ResponseT], frozen=True, kw_on
     content: Content = Content.JSON
     status: int = 200
     """Of success; an upsert that replaced something answers 200."""
+    arguments: tuple[str, ...] = ()
+    """Fields that the command line takes without their names, besides those of the path."""
+    warning: str = ""
+    """What a person is told, and asked, before it is done for good."""
 
     @property
     def reads_query(self) -> bool:

@@ -166,6 +166,7 @@ SESSIONS_CREATE: Final = Operation(
     response=SessionCreated,
     owner=Owner.SESSION_SERVICE,
     status=201,
+    arguments=("storage_name", "file_path"),
 )
 SESSIONS_LIST: Final = Operation(
     name="sessions.list",
@@ -220,6 +221,7 @@ SESSIONS_REVOKE: Final = Operation(
     request=SessionRef,
     response=SessionView,
     owner=Owner.SESSION_SERVICE,
+    warning="What its user typed and did not save is lost.",
 )
 SESSIONS_CLEANUP: Final = Operation(
     name="sessions.cleanup",

@@ -102,6 +102,7 @@ STORAGES_PUT: Final = Operation(
     request=StoragePut,
     response=StorageView,
     status=201,
+    arguments=("name",),
 )
 STORAGES_LIST: Final = Operation(
     name="storages.list",
@@ -135,6 +136,7 @@ STORAGES_DELETE: Final = Operation(
     request=StorageRef,
     response=Nothing,
     status=204,
+    warning="Its documents cannot be opened any more; the files stay.",
 )
 STORAGES_PROBE: Final = Operation(
     name="storages.probe",

@@ -172,6 +172,7 @@ TENANTS_CREATE: Final = Operation(
     response=TenantRegistered,
     access=Access.ADMIN,
     status=201,
+    arguments=("id",),
 )
 TENANTS_LIST: Final = Operation(
     name="tenants.list",
@@ -208,6 +209,7 @@ TENANTS_DELETE: Final = Operation(
     response=Nothing,
     access=Access.ADMIN,
     status=204,
+    warning="Its sessions end, its keys and storages are forgotten; its files stay.",
 )
 API_KEYS_CREATE: Final = Operation(
     name="api-keys.create",
@@ -237,6 +239,7 @@ API_KEYS_DELETE: Final = Operation(
     response=Nothing,
     access=Access.ADMIN,
     status=204,
+    warning="Applications that use this key are refused at once.",
 )
 WEBHOOK_SECRET_ROTATE: Final = Operation(
     name="tenants.rotate-webhook-secret",

@@ -7,6 +7,7 @@ from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.instance import Instance
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.management.instance import (
+    CallerView,
     InstancePatch,
     InstanceStatus,
     InstanceSuspend,
@@ -15,6 +16,11 @@ from genro_wopi.management.instance import (
 )
 
 TENANTS_PER_PAGE = 1000
+
+
+async def get_caller(_office: Office, caller: Caller, _request: NoParameters) -> CallerView:
+    """Tell whose token a request shows."""
+    return CallerView(role="admin" if caller.is_admin else "tenant", tenant_id=caller.tenant_id)
 
 
 async def get_instance(office: Office, _caller: Caller, _request: NoParameters) -> InstanceView:

@@ -48,6 +48,7 @@ BODY_PAUSE_S: Final = 30.0
 _NO_CONTENT: Final = 204
 
 HANDLERS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
+    "caller.get": instance.get_caller,
     "instance.get": instance.get_instance,
     "instance.update": instance.update_instance,
     "instance.status": instance.instance_status,

@@ -1,0 +1,81 @@
+"""What needs no host: the local cluster, settings, keys."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+from genro_wopi.dev.cluster import (
+    DevError,
+    Plan,
+    demo_folder,
+    new_encryption_key,
+    new_signing_key,
+    run_cluster,
+    verify_keys,
+)
+from genro_wopi.runtime.settings import SETTINGS, Setting
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, help="Port of the gateway.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    default=Path(".dev"),
+    help="Files, Redis, secrets.",
+)
+@click.option("--replicas", type=click.IntRange(1, 16), default=2, help="wopi-services to run.")
+@click.option("--demo/--no-demo", default=True, help="Run the dev editor and the demo too.")
+@click.option("--host", default="127.0.0.1", help="Address to listen at.")
+@click.option("--log-format", type=click.Choice(["console", "json"]), default="console")
+def dev(
+    port: int, data_dir: Path, replicas: int, *, demo: bool, host: str, log_format: str
+) -> None:
+    """Run the local cluster until Ctrl-C."""
+    has_demo = demo and demo_folder() is not None
+    if demo and not has_demo:
+        click.echo("The demo lies in the source tree and is not installed: started without it.")
+    plan = Plan(
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        replicas=replicas,
+        demo=has_demo,
+        log_format=log_format,
+    )
+    try:
+        asyncio.run(run_cluster(plan, os.environ))
+    except DevError as error:
+        click.echo(f"genro-wopi: {error}", err=True)
+        raise SystemExit(error.exit_code) from error
+
+
+@click.command()
+def settings() -> None:
+    """List every setting with its type, default and services."""
+    click.echo("\n\n".join(describe(setting) for setting in SETTINGS))
+
+
+def describe(setting: Setting) -> str:
+    """Write one setting as text that is also Markdown."""
+    default = "required" if setting.default is None else f"default `{setting.default}`"
+    if not setting.default and setting.default is not None:
+        default = "empty by default"
+    services = ", ".join(sorted(setting.services))
+    return (
+        f"- `{setting.variable}` ({setting.kind}; {default})\n  {setting.help}\n"
+        f"  For {services}. Example: `{setting.example}`"
+    )
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def keys(context: click.Context) -> None:
+    """Make new keys for an installation; keep them secret."""
+    if context.invoked_subcommand is None:
+        signing = new_signing_key()
+        click.echo(f"WOPI_ENCRYPTION_KEYS={new_encryption_key()}")
+        click.echo(f"WOPI_SIGNING_KEYS={signing}")
+        click.echo(f"WOPI_VERIFY_KEYS={verify_keys(signing)}")
