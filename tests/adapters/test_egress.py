@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,7 @@ from genro_wopi.adapters.http.trust import trusting
 from genro_wopi.adapters.http.trusting_pools import TrustingPools
 from genro_wopi.domain.errors import InvalidFieldsError
 from genro_wopi.domain.secrets import Secret
+from tests.support.raw_http import serving
 
 PRIVATE = [
     "127.0.0.1",
@@ -67,8 +68,6 @@ OTHER_FORMS = [
 ]
 """Of 127.0.0.1, as the resolver understands them."""
 
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
-
 PUBLIC = "93.184.215.14"
 
 
@@ -87,27 +86,6 @@ class Server:
             self.heads.append(await reader.readuntil(b"\r\n\r\n"))
             writer.write(self.answer)
             await writer.drain()
-
-
-@asynccontextmanager
-async def serving(serve: Serve, context: ssl.SSLContext | None = None) -> AsyncGenerator[int]:
-    """Listen on the loopback; whoever is still served at the end is cut off."""
-    served: set[asyncio.Task[None]] = set()
-
-    async def tracked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(serve(reader, writer))
-        served.add(task)
-        try:
-            await asyncio.wait((task,))
-        finally:
-            writer.transport.abort()
-
-    listener = await asyncio.start_server(tracked, "127.0.0.1", 0, ssl=context)
-    async with listener:
-        yield listener.sockets[0].getsockname()[1]
-        for task in served:
-            task.cancel()
-        await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

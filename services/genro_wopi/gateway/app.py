@@ -11,8 +11,9 @@ from litestar.datastructures import State
 
 from genro_wopi.adapters.directory import CachedDirectory
 from genro_wopi.adapters.editors import FetchingEditorDirectory
-from genro_wopi.adapters.http.egress import EgressPolicy
+from genro_wopi.adapters.http.egress import EgressPolicy, GuardedNetwork
 from genro_wopi.adapters.http.fetch import FetchError, fetch
+from genro_wopi.adapters.http.prober import HttpProber
 from genro_wopi.adapters.http.trust import trusting
 from genro_wopi.adapters.redis.audit_store import RedisAuditStore
 from genro_wopi.adapters.redis.client import RedisClient, connect
@@ -28,6 +29,7 @@ from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
 from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
+from genro_wopi.adapters.redis.witness import RedisSelfWitness
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.session_service import SessionServiceClient
 from genro_wopi.adapters.spool import Spool
@@ -75,6 +77,7 @@ def build_service(
 ) -> GatewayService:
     """Choose the adapters; what they hold open closes with the stack."""
     editor_policy = EgressPolicy(settings.editor_allow, setting="WOPI_EDITOR_ALLOW")
+    callback_policy = EgressPolicy(settings.callback_allow, setting="WOPI_CALLBACK_ALLOW")
     editors = RedisEditorStore(redis)
     directory = FetchingEditorDirectory(editors, editor_policy)
     ring = AesGcmRing(settings.encryption_keys)
@@ -107,6 +110,12 @@ def build_service(
         session_service_ready=sessions.ready,
         version=version("genro-wopi"),
         public_url=settings.public_url,
+        src_url=settings.src_url,
+        internal_token=settings.internal_token,
+        witness=RedisSelfWitness(redis),
+        prober=HttpProber(),
+        editor_prober=HttpProber(GuardedNetwork(editor_policy)),
+        callback_prober=HttpProber(GuardedNetwork(callback_policy)),
         tenants=tenants,
         editors=editors,
         directory=directory,
@@ -123,7 +132,7 @@ def build_service(
         file_bytes_max=settings.file_bytes_max,
         ring=ring,
         clock=clock,
-        callback_egress=EgressPolicy(settings.callback_allow, setting="WOPI_CALLBACK_ALLOW"),
+        callback_egress=callback_policy,
         check_certificates=trusting,
         editor_egress=editor_policy,
     )

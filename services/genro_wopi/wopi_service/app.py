@@ -123,6 +123,7 @@ def build_service(
         timeline=timeline,
         file_bytes_max=settings.file_bytes_max,
         readiness=readiness,
+        internal_token=settings.internal_token,
     )
 
 

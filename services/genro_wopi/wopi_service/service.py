@@ -3,6 +3,7 @@
 import msgspec
 
 from genro_wopi.adapters.spool import Spool
+from genro_wopi.domain.secrets import Secret
 from genro_wopi.domain.timeline import Timeline
 from genro_wopi.web.server import Readiness
 from genro_wopi.wopi_service.operations.host import Host
@@ -16,3 +17,4 @@ class WopiService(msgspec.Struct, frozen=True, kw_only=True):
     timeline: Timeline
     file_bytes_max: int
     readiness: Readiness
+    internal_token: Secret

@@ -44,6 +44,10 @@ class AesGcmRing:
         box = nonce + cipher.encrypt(nonce, secret.reveal().encode(), context.encode())
         return Sealed(f"{_PREFIX}:{self._first}:{base64.b64encode(box).decode()}")
 
+    def is_newest(self, sealed: Sealed) -> bool:
+        """See SecretRing."""
+        return sealed.startswith(f"{_PREFIX}:{self._first}:")
+
     def open(self, sealed: Sealed, *, context: str) -> Secret:
         """See SecretRing."""
         prefix, _, rest = sealed.rpartition(":")

@@ -6,6 +6,7 @@ from importlib.metadata import version
 import click
 
 from genro_wopi.cli.accounts import current, login, logout, use
+from genro_wopi.cli.doctor import doctor
 from genro_wopi.cli.fsck import fsck
 from genro_wopi.cli.local import dev, keys, settings
 from genro_wopi.cli.open_file import open_file
@@ -22,13 +23,16 @@ Exit codes: 0 done; 1 refused, or something was found; 2 wrong use; 3 the host d
 """
 
 
+LOCAL = (dev, settings, keys, login, use, current, logout)
+
+
 def build() -> click.Group:
     """Build the command line."""
     root = click.Group(
         "genro-wopi", help=HELP, context_settings={"help_option_names": ["-h", "--help"]}
     )
     click.version_option(version("genro-wopi"))(root)
-    for command in (dev, settings, keys, login, use, current, logout, open_file, repl, completion):
+    for command in (*LOCAL, doctor, open_file, repl, completion):
         root.add_command(command)
     add_operations(root)
     storages = root.commands["storages"]

@@ -163,6 +163,10 @@ class EventLog(Protocol):
         """Deliver an event again; False where it is not there any more."""
         ...
 
+    async def waiting_s(self) -> float:
+        """Return the age of the oldest event that no worker has looked at yet; 0 for none."""
+        ...
+
     async def end_dead(self, *, before_us: int) -> int:
         """Remove what was given up before a moment; return how many."""
         ...

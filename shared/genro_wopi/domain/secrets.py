@@ -41,6 +41,10 @@ class SecretRing(Protocol):
         """Encrypt under the first key of the ring; `context` names tenant, record and field."""
         ...
 
+    def is_newest(self, sealed: Sealed) -> bool:
+        """Tell whether a value is encrypted under the first key of the ring."""
+        ...
+
     def open(self, sealed: Sealed, *, context: str) -> Secret:
         """Decrypt.
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from genro_wopi.management import (
     audit,
+    doctor,
     editors,
     events,
     files,
@@ -77,6 +78,7 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     recovery.RECOVERY_LIST,
     recovery.RECOVERY_CONTENT,
     recovery.RECOVERY_RESTORE,
+    doctor.DOCTOR_RUN,
 )
 
 ALIASES: Final = {

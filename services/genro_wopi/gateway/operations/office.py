@@ -7,6 +7,7 @@ import msgspec
 from genro_wopi.domain.audit import AuditStore
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.commit import SaveLedger
+from genro_wopi.domain.doctor import Prober, RedisWitness
 from genro_wopi.domain.editors import EditorDirectory, EditorStore
 from genro_wopi.domain.egress import EgressGuard
 from genro_wopi.domain.events import EventLog
@@ -15,7 +16,7 @@ from genro_wopi.domain.instance import InstanceStore
 from genro_wopi.domain.locks import LockStore
 from genro_wopi.domain.moves import Mover
 from genro_wopi.domain.rescues import RescueStore
-from genro_wopi.domain.secrets import SecretRing
+from genro_wopi.domain.secrets import Secret, SecretRing
 from genro_wopi.domain.sessions import SessionStore
 from genro_wopi.domain.storages import BodyReceiver, StorageOpener
 from genro_wopi.domain.tenants import TenantStore
@@ -28,6 +29,13 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     session_service_ready: Callable[[], Awaitable[bool]]
     version: str
     public_url: str
+    src_url: str
+    internal_token: Secret
+    witness: RedisWitness
+    prober: Prober
+    """Calls the operator's own addresses."""
+    editor_prober: Prober
+    callback_prober: Prober
     tenants: TenantStore
     editors: EditorStore
     directory: EditorDirectory

@@ -26,6 +26,7 @@ from genro_wopi.gateway.operations import (
     versions,
 )
 from genro_wopi.gateway.operations.authenticate import authenticate
+from genro_wopi.gateway.operations.doctor.examine import run_doctor
 from genro_wopi.gateway.routes.service import GatewayService
 from genro_wopi.management.catalog import ALIASES, OPERATIONS
 from genro_wopi.management.decode import convert_request, decode_json_object
@@ -99,6 +100,7 @@ HANDLERS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
     "editors.update": editors.update_editor,
     "editors.delete": editors.delete_editor,
     "editors.refresh": editors.refresh_editor,
+    "doctor.run": run_doctor,
 }
 """What the gateway carries out itself; operations of the session-service are sent there."""
 

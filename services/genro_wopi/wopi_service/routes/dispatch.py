@@ -10,6 +10,7 @@ from typing import Final
 
 from litestar.types import HTTPScope, Receive, Send
 
+from genro_wopi.domain.doctor import ECHO_PATH
 from genro_wopi.domain.errors import (
     HostError,
     InvalidRequestError,
@@ -24,7 +25,7 @@ from genro_wopi.runtime import metrics
 from genro_wopi.runtime.logs import get_logger
 from genro_wopi.web.errors import wopi_answer
 from genro_wopi.wopi_service.exchange import Exchange, Reply
-from genro_wopi.wopi_service.routes import containers, ecosystem, files
+from genro_wopi.wopi_service.routes import containers, doctor, ecosystem, files
 from genro_wopi.wopi_service.routes.reading import Handler, editor_request
 from genro_wopi.wopi_service.service import WopiService
 
@@ -98,6 +99,8 @@ def _match(exchange: Exchange) -> tuple[str, Handler, FileId]:
     if len(parts) > 2 and parts[2] == "ecosystem":  # noqa: PLR2004 - /wopi/ecosystem
         rest = "/".join(parts[3:])
         return _named(ecosystem.ROUTES.get((exchange.method, rest)), FileId(""))
+    if exchange.path.startswith(f"{ECHO_PATH}/"):
+        return "doctor", doctor.echo, FileId("")
     if len(parts) < 4 or parts[2] not in _BY_ID or not FILE_ID.fullmatch(parts[3]):  # noqa: PLR2004 - /wopi/files/ID
         return "unknown", _no_such_address, FileId("")
     routes, overrides = _BY_ID[parts[2]]

@@ -63,6 +63,16 @@ class RedisEventLog:
             )
         )
 
+    async def waiting_s(self) -> float:
+        """See EventLog."""
+        streams = [p.events for p in await self._partitions.all()]
+        heads = await self._redis.pipeline(
+            [("XRANGE", s, "-", "+", "COUNT", 1) for s in streams] + [("TIME",)]
+        )
+        now_ms = int(heads[-1][0]) * 1000
+        oldest = [int(text(entries[0][0]).partition("-")[0]) for entries in heads[:-1] if entries]
+        return max(0.0, (now_ms - min(oldest)) / 1000) if oldest else 0.0
+
     async def end_dead(self, *, before_us: int) -> int:
         """See EventLog."""
         until = f"{before_us // 1000}-0"

@@ -1,0 +1,1 @@
+"""The doctor: one module for each part of the installation, one line for each check."""
