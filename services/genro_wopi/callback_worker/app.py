@@ -123,13 +123,16 @@ def callback_network(settings: Settings) -> GuardedNetwork:
 
 async def disable_callbacks(tenants: TenantStore, tenant_id: TenantId) -> None:
     """Send a tenant nothing more until its callbacks are configured anew."""
-    tenant = await tenants.get_tenant(tenant_id)
-    if tenant is not None and not tenant.callbacks_disabled:
+    is_written = False
+    while not is_written:
+        tenant = await tenants.get_tenant(tenant_id)
+        if tenant is None or tenant.callbacks_disabled:
+            return
         changed = msgspec.structs.replace(
             tenant, callbacks_disabled=True, revision=tenant.revision + 1
         )
-        await tenants.put_tenant(changed)
-        get_logger().warning("callbacks_disabled", tenant=tenant_id, reason="it answered 410")
+        is_written = await tenants.put_tenant(changed, was=tenant.revision)
+    get_logger().warning("callbacks_disabled", tenant=tenant_id, reason="it answered 410")
 
 
 class BacklogReport:

@@ -20,6 +20,7 @@ from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.editor_store import RedisEditorStore
 from genro_wopi.adapters.redis.event_log import RedisEventLog
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
+from genro_wopi.adapters.redis.idempotency_store import RedisIdempotencyStore
 from genro_wopi.adapters.redis.instance_store import RedisInstanceStore
 from genro_wopi.adapters.redis.leases import RedisLeases
 from genro_wopi.adapters.redis.lock_store import RedisLockStore
@@ -127,6 +128,7 @@ def build_service(
         rescues=RedisRescueStore(redis),
         events=RedisEventLog(redis, partitions),
         audit=RedisAuditStore(redis, partitions),
+        answers=RedisIdempotencyStore(redis),
         sessions=RedisSessionStore(redis),
         bodies=spool,
         file_bytes_max=settings.file_bytes_max,

@@ -6,6 +6,7 @@ from importlib.metadata import version
 import click
 
 from genro_wopi.cli.accounts import current, login, logout, use
+from genro_wopi.cli.apply import apply, export
 from genro_wopi.cli.doctor import doctor
 from genro_wopi.cli.fsck import fsck
 from genro_wopi.cli.local import dev, keys, settings
@@ -32,7 +33,7 @@ def build() -> click.Group:
         "genro-wopi", help=HELP, context_settings={"help_option_names": ["-h", "--help"]}
     )
     click.version_option(version("genro-wopi"))(root)
-    for command in (*LOCAL, doctor, open_file, repl, completion):
+    for command in (*LOCAL, apply, export, doctor, open_file, repl, completion):
         root.add_command(command)
     add_operations(root)
     storages = root.commands["storages"]

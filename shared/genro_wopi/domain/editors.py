@@ -105,8 +105,16 @@ class EditorState(msgspec.Struct, frozen=True, kw_only=True):
 class EditorStore(Protocol):
     """Where editors and the last good copy of their discovery are kept."""
 
-    async def put_editor(self, editor: Editor) -> None:
-        """Create or replace."""
+    async def put_editor(self, editor: Editor, *, was: int | None = None) -> bool:
+        """Create or replace.
+
+        Args:
+            editor: the record.
+            was: the revision that must be there; 0 for none, None for any.
+
+        Returns:
+            False where another one is there, and nothing was written.
+        """
         ...
 
     async def get_editor(self, scope: str, name: str) -> Editor | None:

@@ -10,6 +10,7 @@ from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.secrets import Sealed
 from genro_wopi.domain.storages import Storage
 
+CALLBACK_PATH_DEFAULT: Final = "/wopi/callback"
 CLOCK_SKEW_US: Final = 60_000_000
 """How far the clocks of the cluster and of Redis may be apart."""
 
@@ -81,8 +82,16 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 class TenantStore(Protocol):
     """Where tenants, their keys and storages are kept."""
 
-    async def put_tenant(self, tenant: Tenant) -> None:
-        """Create or replace."""
+    async def put_tenant(self, tenant: Tenant, *, was: int | None = None) -> bool:
+        """Create or replace.
+
+        Args:
+            tenant: the record.
+            was: the revision that must be there; 0 for none, None for any.
+
+        Returns:
+            False where another one is there, and nothing was written.
+        """
         ...
 
     async def get_tenant(self, tenant_id: TenantId) -> Tenant | None:
@@ -113,8 +122,8 @@ class TenantStore(Protocol):
         """Remove a key; False where there is none."""
         ...
 
-    async def put_storage(self, storage: Storage) -> None:
-        """Create or replace."""
+    async def put_storage(self, storage: Storage, *, was: int | None = None) -> bool:
+        """Create or replace; see `put_tenant`."""
         ...
 
     async def get_storage(self, tenant_id: TenantId, name: str) -> Storage | None:

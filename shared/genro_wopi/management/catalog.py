@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from genro_wopi.management import (
     audit,
+    configuration,
     doctor,
     editors,
     events,
@@ -79,6 +80,8 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     recovery.RECOVERY_CONTENT,
     recovery.RECOVERY_RESTORE,
     doctor.DOCTOR_RUN,
+    configuration.CONFIGURATION_APPLY,
+    configuration.CONFIGURATION_EXPORT,
 )
 
 ALIASES: Final = {

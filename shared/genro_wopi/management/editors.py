@@ -28,6 +28,8 @@ class EditorPut(msgspec.Struct, frozen=True, kw_only=True):
     addresses: Annotated[list[Url], Meta(max_length=64)] = []
     """Further addresses of the same editor. All sessions of a file go to the same one, as long as
     it answers; a file keeps its address when others are added."""
+    if_revision: int | None = None
+    """Only where it still has this revision (also as `If-Match`)."""
     tenant_id: str | None = None
     """Left out by the operator: an editor of the whole instance."""
 
@@ -43,6 +45,8 @@ class EditorPatch(msgspec.Struct, frozen=True, kw_only=True):
     priority: Priority | UnsetType = UNSET
     extensions: list[Extension] | UnsetType = UNSET
     addresses: Annotated[list[Url], Meta(max_length=64)] | UnsetType = UNSET
+    if_revision: int | None = None
+    """Only where it still has this revision (also as `If-Match`)."""
     tenant_id: str | None = None
 
 
@@ -51,6 +55,13 @@ class EditorRef(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     tenant_id: str | None = None
+
+
+class EditorDelete(EditorRef, frozen=True, kw_only=True):
+    """Which editor to remove."""
+
+    if_revision: int | None = None
+    """Only where it still has this revision (also as `If-Match`)."""
 
 
 class EditorListRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +87,7 @@ class EditorView(msgspec.Struct, frozen=True, kw_only=True):
     file_types: list[str]
     proof_keys: int
     last_error: str | None
+    revision: int
     addresses: list["AddressView"]
     """Each address of a pool, the first included."""
 
@@ -127,7 +139,7 @@ EDITORS_DELETE: Final = Operation(
     method="DELETE",
     path="/api/editors/{name}",
     summary="Remove an editor.",
-    request=EditorRef,
+    request=EditorDelete,
     response=Nothing,
     status=204,
     warning="New sessions do not get this editor any more.",

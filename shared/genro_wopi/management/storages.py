@@ -40,6 +40,8 @@ class StoragePut(msgspec.Struct, frozen=True, kw_only=True):
     genro: protocol, and what that protocol of genro-storage takes."""
     versions: VersionSettings = VersionSettings()
     """How long what saves replace is kept; without settings for ever."""
+    if_revision: int | None = None
+    """Only where it still has this revision (also as `If-Match`)."""
     tenant_id: str | None = None
 
 
@@ -49,6 +51,8 @@ class StoragePatch(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     config: Config | UnsetType = UNSET
     versions: VersionSettings | UnsetType = UNSET
+    if_revision: int | None = None
+    """Only where it still has this revision (also as `If-Match`)."""
     tenant_id: str | None = None
 
 
@@ -57,6 +61,13 @@ class StorageRef(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     tenant_id: str | None = None
+
+
+class StorageDelete(StorageRef, frozen=True, kw_only=True):
+    """Which storage to remove."""
+
+    if_revision: int | None = None
+    """Only where it still has this revision (also as `If-Match`)."""
 
 
 class StorageListRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +94,7 @@ class StorageView(msgspec.Struct, frozen=True, kw_only=True):
     config: dict[str, str | bool]
     probe: ProbeView | None
     versions: VersionSettings
+    revision: int
     created_at: str
     updated_at: str
 
@@ -133,7 +145,7 @@ STORAGES_DELETE: Final = Operation(
     method="DELETE",
     path="/api/storages/{name}",
     summary="Forget a storage; its files stay.",
-    request=StorageRef,
+    request=StorageDelete,
     response=Nothing,
     status=204,
     warning="Its documents cannot be opened any more; the files stay.",

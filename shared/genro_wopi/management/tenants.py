@@ -48,6 +48,8 @@ class TenantPut(msgspec.Struct, frozen=True, kw_only=True):
     frame_ancestors: list[Origin] | UnsetType | None = UNSET
     host_urls: HostUrls | UnsetType | None = UNSET
     """Templates with {file_path}, {file_name}, {file_id}, {session_id}, {user_id} …"""
+    if_revision: int | None = None
+    """Only where it still has this revision (also as `If-Match`)."""
 
 
 class TenantPatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +71,8 @@ class TenantPatch(msgspec.Struct, frozen=True, kw_only=True):
     frame_ancestors: list[Origin] | UnsetType | None = UNSET
     host_urls: HostUrls | UnsetType | None = UNSET
     """Templates with {file_path}, {file_name}, {file_id}, {session_id}, {user_id} …"""
+    if_revision: int | None = None
+    """Only where it still has this revision (also as `If-Match`)."""
 
 
 class TenantView(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +92,7 @@ class TenantView(msgspec.Struct, frozen=True, kw_only=True):
     """The application answered 410; changing client_base_url or its path ends that."""
     frame_ancestors: list[str]
     host_urls: HostUrls
+    revision: int
     created_at: str
     updated_at: str
 
@@ -111,6 +116,8 @@ class TenantDelete(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: str
     cascade: bool = False
     """Delete its keys, storages and editors too; its files stay where they are."""
+    if_revision: int | None = None
+    """Only where it still has this revision (also as `If-Match`)."""
 
 
 class TenantRef(msgspec.Struct, frozen=True, kw_only=True):

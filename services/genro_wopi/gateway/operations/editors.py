@@ -7,12 +7,14 @@ from msgspec import UNSET
 
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.editors import DISCOVERY_PATH, Editor, EditorState
-from genro_wopi.domain.errors import NotFoundError
+from genro_wopi.domain.errors import ConflictError, NotFoundError
 from genro_wopi.domain.identifiers import parse_slug
+from genro_wopi.domain.revisions import require_revision, revise
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.operations.tenants import tenant_of
 from genro_wopi.management.editors import (
     AddressView,
+    EditorDelete,
     EditorList,
     EditorListRequest,
     EditorPatch,
@@ -29,6 +31,7 @@ async def put_editor(office: Office, caller: Caller, request: EditorPut) -> Upse
     scope = await _scope(office, caller, request.tenant_id)
     name = parse_slug("name", request.name)
     known = await office.editors.get_editor(scope, name)
+    require_revision(known, request.if_revision)
     now_us = office.clock.now_us()
     editor = Editor(
         scope=scope,
@@ -44,7 +47,11 @@ async def put_editor(office: Office, caller: Caller, request: EditorPut) -> Upse
         created_us=known.created_us if known else now_us,
         updated_us=now_us,
     )
-    return Upserted(await _kept(office, editor), created=known is None)
+    await _check_addresses(office, editor)
+    if not await office.editors.put_editor(editor, was=known.revision if known else 0):
+        raise ConflictError("Another request changed this editor just now; look at it first.")
+    await _fetch(office, editor)
+    return Upserted(await _view(office, editor), created=known is None)
 
 
 async def list_editors(office: Office, caller: Caller, request: EditorListRequest) -> EditorList:
@@ -55,8 +62,33 @@ async def list_editors(office: Office, caller: Caller, request: EditorListReques
 
 
 async def update_editor(office: Office, caller: Caller, request: EditorPatch) -> EditorView:
-    """Change an editor."""
-    editor = await _editor_of(office, caller, request.name, request.tenant_id)
+    """Change an editor.
+
+    Raises:
+        PreconditionFailedError: it has another revision than the request names.
+    """
+
+    async def change(editor: Editor) -> Editor:
+        changed = msgspec.structs.replace(
+            editor,
+            **_changes(editor, request),
+            revision=editor.revision + 1,
+            updated_us=office.clock.now_us(),
+        )
+        await _check_addresses(office, changed)
+        return changed
+
+    editor = await revise(
+        lambda: _editor_of(office, caller, request.name, request.tenant_id),
+        change,
+        lambda changed, was: office.editors.put_editor(changed, was=was),
+        if_revision=request.if_revision,
+    )
+    await _fetch(office, editor)
+    return await _view(office, editor)
+
+
+def _changes(editor: Editor, request: EditorPatch) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for name in ("kind", "url", "discovery_url", "proof", "priority"):
         value = getattr(request, name)
@@ -70,15 +102,13 @@ async def update_editor(office: Office, caller: Caller, request: EditorPatch) ->
         changes["extensions"] = tuple(e.lower() for e in request.extensions)
     if request.addresses is not UNSET:
         changes["addresses"] = tuple(a.rstrip("/") for a in request.addresses)
-    changed = msgspec.structs.replace(
-        editor, **changes, revision=editor.revision + 1, updated_us=office.clock.now_us()
-    )
-    return await _kept(office, changed)
+    return changes
 
 
-async def delete_editor(office: Office, caller: Caller, request: EditorRef) -> Nothing:
+async def delete_editor(office: Office, caller: Caller, request: EditorDelete) -> Nothing:
     """Remove an editor."""
     editor = await _editor_of(office, caller, request.name, request.tenant_id)
+    require_revision(editor, request.if_revision)
     await office.editors.delete_editor(editor.scope, editor.name)
     return Nothing()
 
@@ -95,14 +125,11 @@ async def _fetch(office: Office, editor: Editor) -> None:
         await office.directory.fetch(address)
 
 
-async def _kept(office: Office, editor: Editor) -> EditorView:
+async def _check_addresses(office: Office, editor: Editor) -> None:
     for field in ("url", "discovery_url"):
         await office.editor_egress.check_url(getattr(editor, field), field=field)
     for address in editor.addresses:
         await office.editor_egress.check_url(address, field="addresses")
-    await office.editors.put_editor(editor)
-    await _fetch(office, editor)
-    return await _view(office, editor)
 
 
 async def _scope(office: Office, caller: Caller, tenant_id: str | None) -> str:
@@ -137,6 +164,7 @@ async def _view(office: Office, editor: Editor) -> EditorView:
         file_types=sorted({a.ext for a in actions if a.ext}),
         proof_keys=len(state.seen_keys) if state else 0,
         last_error=state.last_error if state else None,
+        revision=editor.revision,
         addresses=[_address(a.url, s) for a, s in zip(editor.pool, states, strict=True)],
     )
 

@@ -12,6 +12,7 @@ from genro_wopi.domain.editors import EditorDirectory, EditorStore
 from genro_wopi.domain.egress import EgressGuard
 from genro_wopi.domain.events import EventLog
 from genro_wopi.domain.files import FileRegistry
+from genro_wopi.domain.idempotency import IdempotencyStore
 from genro_wopi.domain.instance import InstanceStore
 from genro_wopi.domain.locks import LockStore
 from genro_wopi.domain.moves import Mover
@@ -47,6 +48,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     rescues: RescueStore
     events: EventLog
     audit: AuditStore
+    answers: IdempotencyStore
     sessions: SessionStore
     bodies: BodyReceiver
     file_bytes_max: int

@@ -1,6 +1,7 @@
 """Storages: registered, probed, shown without their secrets."""
 
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal
 
 import msgspec
@@ -8,12 +9,14 @@ from msgspec import UNSET
 
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.errors import (
+    ConflictError,
     FieldError,
     ForbiddenError,
     InvalidFieldsError,
     NotFoundError,
 )
 from genro_wopi.domain.identifiers import TenantId, parse_slug
+from genro_wopi.domain.revisions import require_revision, revise
 from genro_wopi.domain.secrets import Sealed, Secret
 from genro_wopi.domain.storages import ProbeReport, Storage, StorageFaultError, StorageProtocol
 from genro_wopi.domain.version_policy import VersionPolicy
@@ -22,6 +25,7 @@ from genro_wopi.gateway.operations.tenants import tenant_of
 from genro_wopi.management.operation import Nothing, Upserted
 from genro_wopi.management.storages import (
     ProbeView,
+    StorageDelete,
     StorageList,
     StorageListRequest,
     StoragePatch,
@@ -92,6 +96,7 @@ async def put_storage(office: Office, caller: Caller, request: StoragePut) -> Up
         )
     tenant = await tenant_of(office, caller, request.tenant_id)
     known = await office.tenants.get_storage(tenant.tenant_id, name)
+    require_revision(known, request.if_revision)
     now_us = office.clock.now_us()
     draft = Storage(
         tenant_id=tenant.tenant_id,
@@ -105,6 +110,9 @@ async def put_storage(office: Office, caller: Caller, request: StoragePut) -> Up
         versions=_policy(request.versions),
     )
     storage = await _proved(office, _configured(office, draft, dict(request.config)))
+    was = known.revision if known else 0
+    if not await office.tenants.put_storage(storage, was=was):
+        raise ConflictError("Another request changed this storage just now; look at it first.")
     return Upserted(_view(storage), created=known is None)
 
 
@@ -121,31 +129,34 @@ async def get_storage(office: Office, caller: Caller, request: StorageRef) -> St
 
 
 async def update_storage(office: Office, caller: Caller, request: StoragePatch) -> StorageView:
-    """Change a storage's configuration; what is not named stays."""
-    storage = await storage_of(office, caller, request.name, request.tenant_id)
-    if request.versions is not UNSET:
-        storage = msgspec.structs.replace(
-            storage,
-            versions=_policy(request.versions),
-            revision=storage.revision + 1,
-            updated_us=office.clock.now_us(),
+    """Change a storage's configuration; what is not named stays.
+
+    Raises:
+        InvalidFieldsError: the configuration is wrong, or the probe found that saves could be lost.
+        PreconditionFailedError: it has another revision than the request names.
+    """
+
+    async def change(storage: Storage) -> Storage:
+        changed = msgspec.structs.replace(
+            storage, revision=storage.revision + 1, updated_us=office.clock.now_us()
         )
-        await office.tenants.put_storage(storage)
-    if request.config is UNSET:
-        return _view(storage)
-    config: dict[str, Any] = dict(storage.config)
-    for field, sealed in storage.sealed.items():
-        config[field] = office.ring.open(sealed, context=storage.seal_context(field)).reveal()
-    config |= request.config
-    draft = msgspec.structs.replace(
-        storage, revision=storage.revision + 1, updated_us=office.clock.now_us(), probe=None
-    )
-    return _view(await _proved(office, _configured(office, draft, config)))
+        if request.versions is not UNSET:
+            changed = msgspec.structs.replace(changed, versions=_policy(request.versions))
+        if request.config is UNSET:
+            return changed
+        config: dict[str, Any] = dict(storage.config)
+        for field, sealed in storage.sealed.items():
+            config[field] = office.ring.open(sealed, context=storage.seal_context(field)).reveal()
+        return await _proved(office, _configured(office, changed, config | request.config))
+
+    storage = await storage_of(office, caller, request.name, request.tenant_id)
+    return _view(await _revised(office, storage, change, if_revision=request.if_revision))
 
 
-async def delete_storage(office: Office, caller: Caller, request: StorageRef) -> Nothing:
+async def delete_storage(office: Office, caller: Caller, request: StorageDelete) -> Nothing:
     """Forget a storage; its files stay."""
     storage = await storage_of(office, caller, request.name, request.tenant_id)
+    require_revision(storage, request.if_revision)
     await office.tenants.delete_storage(storage.tenant_id, storage.name)
     return Nothing()
 
@@ -154,10 +165,35 @@ async def probe_storage(office: Office, caller: Caller, request: StorageRef) -> 
     """Try again what a storage can really do."""
     storage = await storage_of(office, caller, request.name, request.tenant_id)
     report = await (await office.storages.open(storage)).probe()
-    await office.tenants.put_storage(
-        msgspec.structs.replace(storage, probe=report, revision=storage.revision + 1)
-    )
+
+    async def change(known: Storage) -> Storage:
+        return msgspec.structs.replace(known, probe=report, revision=known.revision + 1)
+
+    await _revised(office, storage, change)
     return _probe_view(report)
+
+
+async def _revised(
+    office: Office,
+    storage: Storage,
+    change: Callable[[Storage], Awaitable[Storage]],
+    *,
+    if_revision: int | None = None,
+) -> Storage:
+    """Change a storage's record, whoever else changes it."""
+
+    async def read() -> Storage:
+        known = await office.tenants.get_storage(storage.tenant_id, storage.name)
+        if known is None:
+            raise NotFoundError(f"There is no storage {storage.name!r} any more.")
+        return known
+
+    return await revise(
+        read,
+        change,
+        lambda changed, was: office.tenants.put_storage(changed, was=was),
+        if_revision=if_revision,
+    )
 
 
 async def storage_of(office: Office, caller: Caller, name: str, tenant_id: str | None) -> Storage:
@@ -184,13 +220,18 @@ def _configured(office: Office, draft: Storage, config: dict[str, Any]) -> Stora
         values = {k: v for k, v in msgspec.structs.asdict(checked).items() if v is not None}
     sealed: dict[str, Sealed] = {
         field: office.ring.seal(Secret(str(values.pop(field))), context=draft.seal_context(field))
-        for field in [n for n in values if _SECRET_FIELD.search(n) and n not in _NO_SECRETS]
+        for field in [n for n in values if is_secret(n)]
     }
     return msgspec.structs.replace(draft, config=values, sealed=sealed)
 
 
+def is_secret(field: str) -> bool:
+    """Tell whether an option of a storage is kept encrypted, by its name."""
+    return _SECRET_FIELD.search(field) is not None and field not in _NO_SECRETS
+
+
 async def _proved(office: Office, storage: Storage) -> Storage:
-    """Probe a storage and keep its configuration where saves are safe in it."""
+    """Probe a storage; it counts where saves are safe in it."""
     backend = await office.storages.open(storage)
     try:
         report = await backend.probe()
@@ -199,9 +240,7 @@ async def _proved(office: Office, storage: Storage) -> Storage:
     if report.storage_class == "none":
         problem = "saves could be lost here: " + " ".join(report.findings)
         raise InvalidFieldsError((FieldError("config", problem),))
-    proved = msgspec.structs.replace(storage, probe=report, revision=storage.revision + 1)
-    await office.tenants.put_storage(proved)
-    return proved
+    return msgspec.structs.replace(storage, probe=report, revision=storage.revision + 1)
 
 
 def _policy(settings: VersionSettings) -> VersionPolicy:
@@ -216,6 +255,7 @@ def _view(storage: Storage) -> StorageView:
         config=storage.config,
         probe=_probe_view(storage.probe) if storage.probe else None,
         versions=VersionSettings(**msgspec.structs.asdict(storage.versions)),
+        revision=storage.revision,
         created_at=format_us(storage.created_us),
         updated_at=format_us(storage.updated_us),
     )

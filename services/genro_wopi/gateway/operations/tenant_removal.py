@@ -20,7 +20,9 @@ async def remove(office: Office, tenant: Tenant) -> None:
 
     The tenant itself goes last: what is interrupted is finished when it is deleted again.
     """
-    await office.tenants.put_tenant(msgspec.structs.replace(tenant, active=False))
+    await office.tenants.put_tenant(
+        msgspec.structs.replace(tenant, active=False, revision=tenant.revision + 1)
+    )
     await end_sessions(office, tenant.tenant_id)
     while await office.audit.keep_events():
         continue  # What became an audit record later would be the next tenant's.

@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -16,8 +17,9 @@ from genro_wopi.domain.errors import (
 )
 from genro_wopi.domain.host_urls import HostUrls, template_problem
 from genro_wopi.domain.identifiers import TenantId, parse_slug
+from genro_wopi.domain.revisions import require_revision, revise
 from genro_wopi.domain.secrets import Sealed, Secret
-from genro_wopi.domain.tenants import ApiKey, AuthMethod, Tenant, WopiMode
+from genro_wopi.domain.tenants import CALLBACK_PATH_DEFAULT, ApiKey, AuthMethod, Tenant, WopiMode
 from genro_wopi.gateway.operations import tenant_removal
 from genro_wopi.gateway.operations.authenticate import new_api_key
 from genro_wopi.gateway.operations.moments import moment_us
@@ -41,7 +43,6 @@ from genro_wopi.management.tenants import (
 )
 from genro_wopi.protocol.times import format_us
 
-CALLBACK_PATH_DEFAULT: Final = "/wopi/callback"
 WEBHOOK_SECRETS_MAX: Final = 2
 """The newest and the one before it are valid, so that an application can change over."""
 
@@ -62,8 +63,11 @@ async def create_tenant(
     """Register a tenant with its first key, or change it where it exists."""
     tenant_id = TenantId(parse_slug("id", request.id))
     known = await office.tenants.get_tenant(tenant_id)
+    if known is not None:
+        return Upserted(_registered(await _revised(office, known, request), None), created=False)
+    require_revision(None, request.if_revision)
     now_us = office.clock.now_us()
-    tenant = known or Tenant(
+    tenant = Tenant(
         tenant_id=tenant_id,
         name=tenant_id,
         active=True,
@@ -80,11 +84,10 @@ async def create_tenant(
         updated_us=now_us,
     )
     tenant = await _changed(office, tenant, request)
-    if known is None:  # A session that began while one of this id was deleted is not its own.
-        await tenant_removal.end_sessions(office, tenant_id)
-    await office.tenants.put_tenant(tenant)
-    if known is not None:
-        return Upserted(_registered(tenant, None), created=False)
+    # A session that began while one of this id was deleted is not its own.
+    await tenant_removal.end_sessions(office, tenant_id)
+    if not await office.tenants.put_tenant(tenant, was=0):
+        raise ConflictError("Another request registered this tenant just now.")
     key, _ = await _add_key(office, tenant_id, expires_us=None, note="first key")
     return Upserted(_registered(tenant, key.reveal()), created=True)
 
@@ -104,9 +107,7 @@ async def get_tenant(office: Office, caller: Caller, request: TenantRef) -> Tena
 async def update_tenant(office: Office, caller: Caller, request: TenantPatch) -> TenantView:
     """Change a tenant."""
     tenant = await tenant_of(office, caller, request.tenant_id)
-    tenant = await _changed(office, tenant, request)
-    await office.tenants.put_tenant(tenant)
-    return _view(tenant)
+    return _view(await _revised(office, tenant, request))
 
 
 async def delete_tenant(office: Office, caller: Caller, request: TenantDelete) -> Nothing:
@@ -116,6 +117,7 @@ async def delete_tenant(office: Office, caller: Caller, request: TenantDelete) -
         ConflictError: it has storages, and `cascade` was not asked for.
     """
     tenant = await tenant_of(office, caller, request.tenant_id)
+    require_revision(tenant, request.if_revision)
     if not request.cascade and await office.tenants.list_storages(tenant.tenant_id):
         raise ConflictError("The tenant has storages; delete them first or add ?cascade=true.")
     await tenant_removal.remove(office, tenant)
@@ -155,10 +157,12 @@ async def rotate_webhook_secret(
     """Make a new secret for callbacks; the one before it stays valid."""
     tenant = await tenant_of(office, caller, request.tenant_id)
     secret, sealed = _new_webhook_secret(office, tenant.tenant_id)
-    kept = (sealed, *tenant.webhook_secrets)[:WEBHOOK_SECRETS_MAX]
-    await office.tenants.put_tenant(
-        msgspec.structs.replace(tenant, webhook_secrets=kept, revision=tenant.revision + 1)
-    )
+
+    async def change(known: Tenant) -> Tenant:
+        kept = (sealed, *known.webhook_secrets)[:WEBHOOK_SECRETS_MAX]
+        return msgspec.structs.replace(known, webhook_secrets=kept, revision=known.revision + 1)
+
+    await revise_tenant(office, tenant.tenant_id, change)
     return WebhookSecret(webhook_secret=secret.reveal())
 
 
@@ -172,6 +176,38 @@ async def tenant_of(office: Office, caller: Caller, named: str | None) -> Tenant
     if tenant is None:
         raise NotFoundError("There is no such tenant.")
     return tenant
+
+
+async def revise_tenant(
+    office: Office,
+    tenant_id: TenantId,
+    change: Callable[[Tenant], Awaitable[Tenant]],
+    *,
+    if_revision: int | None = None,
+) -> Tenant:
+    """Change a tenant's record, whoever else changes it."""
+
+    async def read() -> Tenant:
+        tenant = await office.tenants.get_tenant(tenant_id)
+        if tenant is None:
+            raise NotFoundError("There is no such tenant.")
+        return tenant
+
+    return await revise(
+        read,
+        change,
+        lambda tenant, was: office.tenants.put_tenant(tenant, was=was),
+        if_revision=if_revision,
+    )
+
+
+async def _revised(office: Office, tenant: Tenant, request: TenantPut | TenantPatch) -> Tenant:
+    return await revise_tenant(
+        office,
+        tenant.tenant_id,
+        lambda known: _changed(office, known, request),
+        if_revision=request.if_revision,
+    )
 
 
 async def _changed(office: Office, tenant: Tenant, request: TenantPut | TenantPatch) -> Tenant:
@@ -282,6 +318,7 @@ def _view(tenant: Tenant) -> TenantView:
         callbacks_disabled=tenant.callbacks_disabled,
         frame_ancestors=list(tenant.frame_ancestors),
         host_urls=tenant.host_urls,
+        revision=tenant.revision,
         created_at=format_us(tenant.created_us),
         updated_at=format_us(tenant.updated_us),
     )

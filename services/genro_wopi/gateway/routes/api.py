@@ -14,6 +14,7 @@ from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.errors import HostError
 from genro_wopi.gateway.operations import (
     audit,
+    configuration,
     deleted,
     editors,
     events,
@@ -27,6 +28,7 @@ from genro_wopi.gateway.operations import (
 )
 from genro_wopi.gateway.operations.authenticate import authenticate
 from genro_wopi.gateway.operations.doctor.examine import run_doctor
+from genro_wopi.gateway.routes import idempotency
 from genro_wopi.gateway.routes.service import GatewayService
 from genro_wopi.management.catalog import ALIASES, OPERATIONS
 from genro_wopi.management.decode import convert_request, decode_json_object
@@ -47,6 +49,9 @@ ApiRequest = Request[None, None, State]
 
 BODY_PAUSE_S: Final = 30.0
 _NO_CONTENT: Final = 204
+
+IF_REVISION: Final = "if_revision"
+"""The parameter that `If-Match` becomes."""
 
 HANDLERS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
     "caller.get": instance.get_caller,
@@ -101,6 +106,8 @@ HANDLERS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
     "editors.delete": editors.delete_editor,
     "editors.refresh": editors.refresh_editor,
     "doctor.run": run_doctor,
+    "configuration.apply": configuration.apply_configuration,
+    "configuration.export": configuration.export_configuration,
 }
 """What the gateway carries out itself; operations of the session-service are sent there."""
 
@@ -191,13 +198,20 @@ async def _carry_out(
         caller.require_admin()
     parameters = await _parameters(operation, request)
     command.caller, command.parameters = caller, parameters
-    if operation.owner is Owner.SESSION_SERVICE:
-        return await _sent_on(service, operation, caller, parameters)
     if operation.content is Content.UPLOAD:
         return await _upload(service, operation, caller, parameters, request)
     if operation.content is Content.DOWNLOAD:
         return await _download(service, operation, caller, parameters, request)
-    return _shown(operation, await HANDLERS[operation.name](office, caller, parameters))
+
+    async def carry_out() -> Response[Any]:
+        if operation.owner is Owner.SESSION_SERVICE:
+            return await _sent_on(service, operation, caller, parameters)
+        return _shown(operation, await HANDLERS[operation.name](office, caller, parameters))
+
+    key = request.headers.get(idempotency.HEADER)
+    if key and idempotency.takes_key(operation):
+        return await idempotency.once(service, operation, caller, parameters, key, carry_out)
+    return await carry_out()
 
 
 async def _parameters(operation: Operation[Any, Any], request: ApiRequest) -> Any:  # noqa: ANN401 - the operation's request
@@ -207,6 +221,8 @@ async def _parameters(operation: Operation[Any, Any], request: ApiRequest) -> An
     else:
         values = decode_json_object(await request.body()) | query
     values |= {k: str(v) for k, v in request.path_params.items()}
+    if "if-match" in request.headers and IF_REVISION in operation.request.__struct_fields__:
+        values[IF_REVISION] = _revision(request.headers["if-match"])
     return convert_request(
         values, operation.request, from_text=operation.reads_query or bool(query)
     )
@@ -280,7 +296,16 @@ def _shown(operation: Operation[Any, Any], result: object) -> Response[Any]:
     if isinstance(result, Upserted):
         upserted = cast("Upserted[object]", result)
         status, result = (status if upserted.created else 200), upserted.value
-    return Response(msgspec.json.encode(result), status_code=status, media_type=MediaType.JSON)
+    revision = getattr(result, "revision", None)
+    headers = {} if revision is None else {"ETag": f'"{revision}"'}
+    body = msgspec.json.encode(result)
+    return Response(body, status_code=status, media_type=MediaType.JSON, headers=headers)
+
+
+def _revision(header: str) -> int:
+    """Read `If-Match`; what is no revision matches none."""
+    text = header.strip().removeprefix("W/").strip('"')
+    return int(text) if text.isdigit() else -1
 
 
 def shown_token(request: ApiRequest) -> str:

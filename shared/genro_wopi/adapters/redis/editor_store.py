@@ -6,7 +6,10 @@ import msgspec
 
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient
+from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.editors import Editor, EditorState
+
+_PUT: Final = Script("put_revision")
 
 _editor: Final = msgspec.json.Decoder(Editor)
 _state: Final = msgspec.json.Decoder(EditorState)
@@ -18,10 +21,11 @@ class RedisEditorStore:
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
 
-    async def put_editor(self, editor: Editor) -> None:
+    async def put_editor(self, editor: Editor, *, was: int | None = None) -> bool:
         """See EditorStore."""
-        record = msgspec.json.encode(editor)
-        await self._redis.call("HSET", keys.editors(editor.scope), editor.name, record)
+        expected = "" if was is None else str(was)
+        arguments = (editor.name, expected, msgspec.json.encode(editor).decode())
+        return bool(await self._redis.run(_PUT, (keys.editors(editor.scope),), arguments))
 
     async def get_editor(self, scope: str, name: str) -> Editor | None:
         """See EditorStore."""

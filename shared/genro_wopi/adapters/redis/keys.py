@@ -45,6 +45,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:upkeep-sweep                     | string | 10 min                  | callback-worker     |
 | wopi:lease:<sha256>                   | string | 60 s                    | wopi-serv., gateway |
 | wopi:launch:<sha256>                  | string | 10 min                  | session-service     |
+| wopi:{t:T}:once:<sha256>              | string | 1 day                   | gateway             |
 | wopi:partitions                       | string | permanent               | all                 |
 """
 
@@ -271,6 +272,11 @@ def audit_noted(tenant_id: str, event_id: str) -> str:
 def tenant_sessions(tenant_id: str) -> str:
     """Session ids of a tenant by the time of their creation."""
     return f"wopi:{{t:{tenant_id}}}:sessions"
+
+
+def idempotency(scope: str, key: str) -> str:
+    """Answer to a request with an idempotency key; empty scope: of the operator."""
+    return f"wopi:{{t:{scope}}}:once:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def outbox(tenant_id: str) -> str:

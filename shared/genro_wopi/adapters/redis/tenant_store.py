@@ -6,9 +6,12 @@ import msgspec
 
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient, text
+from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.storages import Storage
 from genro_wopi.domain.tenants import ApiKey, Tenant
+
+_PUT: Final = Script("put_revision")
 
 _tenant: Final = msgspec.json.Decoder(Tenant)
 _api_key: Final = msgspec.json.Decoder(ApiKey)
@@ -23,10 +26,13 @@ class RedisTenantStore:
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
 
-    async def put_tenant(self, tenant: Tenant) -> None:
+    async def put_tenant(self, tenant: Tenant, *, was: int | None = None) -> bool:
         """See TenantStore."""
-        await self._redis.call("SET", keys.tenant(tenant.tenant_id), msgspec.json.encode(tenant))
+        key, record = keys.tenant(tenant.tenant_id), msgspec.json.encode(tenant).decode()
+        if not await self._redis.run(_PUT, (key,), ("", _expected(was), record)):
+            return False
         await self._redis.call("ZADD", keys.TENANTS, 0, tenant.tenant_id)
+        return True
 
     async def get_tenant(self, tenant_id: TenantId) -> Tenant | None:
         """See TenantStore."""
@@ -78,11 +84,11 @@ class RedisTenantStore:
         """See TenantStore."""
         return await self._redis.call("HDEL", keys.api_keys(tenant_id), key_id) == 1
 
-    async def put_storage(self, storage: Storage) -> None:
+    async def put_storage(self, storage: Storage, *, was: int | None = None) -> bool:
         """See TenantStore."""
-        await self._redis.call(
-            "HSET", keys.storages(storage.tenant_id), storage.name, msgspec.json.encode(storage)
-        )
+        key, record = keys.storages(storage.tenant_id), msgspec.json.encode(storage).decode()
+        arguments = (storage.name, _expected(was), record)
+        return bool(await self._redis.run(_PUT, (key,), arguments))
 
     async def get_storage(self, tenant_id: TenantId, name: str) -> Storage | None:
         """See TenantStore."""
@@ -97,3 +103,7 @@ class RedisTenantStore:
     async def delete_storage(self, tenant_id: TenantId, name: str) -> bool:
         """See TenantStore."""
         return await self._redis.call("HDEL", keys.storages(tenant_id), name) == 1
+
+
+def _expected(revision: int | None) -> str:
+    return "" if revision is None else str(revision)

@@ -1,0 +1,158 @@
+"""The whole configuration as one document: applied again and again, it changes what differs."""
+
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from genro_wopi.domain.editors import ProofPolicy
+from genro_wopi.domain.events import EventName
+from genro_wopi.domain.host_urls import HostUrls
+from genro_wopi.domain.storages import StorageProtocol
+from genro_wopi.domain.tenants import CALLBACK_PATH_DEFAULT, AuthMethod, WopiMode
+from genro_wopi.management.editors import Extension, Priority
+from genro_wopi.management.operation import Access, Operation
+from genro_wopi.management.storages import VersionSettings
+from genro_wopi.management.tenants import CallbackPath, Certificates, Name, Origin, Url
+from genro_wopi.protocol.check_file_info import EditorKind
+
+
+class Keep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Instead of a secret: the one that is there stays."""
+
+    keep: Literal[True]
+
+
+class AuthSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How callbacks authenticate to the tenant's application."""
+
+    method: AuthMethod = AuthMethod.NONE
+    token: str | Keep | None = None
+    user: str | None = None
+    password: str | Keep | None = None
+
+
+class StorageSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A storage of a tenant."""
+
+    name: str
+    protocol: StorageProtocol
+    config: dict[str, str | bool | Keep | None]
+    versions: VersionSettings = VersionSettings()
+
+
+class EditorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An editor of the instance or of a tenant."""
+
+    name: str
+    kind: EditorKind
+    url: Url
+    discovery_url: Url | None = None
+    proof: ProofPolicy = ProofPolicy.IF_PUBLISHED
+    priority: Priority = 100
+    extensions: list[Extension] = []
+    addresses: Annotated[list[Url], Meta(max_length=64)] = []
+
+
+class TenantSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A tenant; what is left out has its default."""
+
+    id: str
+    name: Name | None = None
+    active: bool = True
+    wopi_mode: WopiMode = WopiMode.POOL
+    client_base_url: Url | None = None
+    client_callback_path: CallbackPath = CALLBACK_PATH_DEFAULT
+    client_auth: AuthSpec = AuthSpec()
+    client_ca: Certificates = ""
+    callback_events: list[EventName] = []
+    callback_strict: bool = False
+    frame_ancestors: list[Origin] = []
+    host_urls: HostUrls = HostUrls()
+    storages: list[StorageSpec] = []
+    editors: list[EditorSpec] = []
+
+
+class ConfigurationApply(msgspec.Struct, frozen=True, kw_only=True):
+    """What there should be."""
+
+    tenants: list[TenantSpec] = []
+    editors: list[EditorSpec] = []
+    """Of the instance."""
+    prune: bool = False
+    """Whether what is not named is removed: tenants with all that is theirs, storages, editors."""
+    dry_run: bool = False
+    """Only say what would be done."""
+
+
+class Action(StrEnum):
+    """What was done, or would be."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    REMOVED = "removed"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+
+
+class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One field that differs; secrets are not shown."""
+
+    field: str
+    old: str
+    new: str
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One record."""
+
+    kind: str
+    """tenant, storage, editor."""
+    name: str
+    """With the tenant's id and a slash before it, where it is a tenant's."""
+    action: Action
+    fields: list[FieldChange] = []
+    reason: str = ""
+    """Why it failed, and what to do."""
+    api_key: str | None = None
+    """The first key of a new tenant; it is shown this once."""
+
+
+class ConfigurationApplied(msgspec.Struct, frozen=True, kw_only=True):
+    """Every record, in the order in which it was looked at."""
+
+    is_complete: bool
+    """Nothing failed."""
+    items: list[Change]
+
+
+class ConfigurationExport(msgspec.Struct, frozen=True, kw_only=True):
+    """No parameters."""
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What there is, as `configuration.apply` takes it; secrets are kept, not shown."""
+
+    tenants: list[TenantSpec] = []
+    editors: list[EditorSpec] = []
+
+
+CONFIGURATION_APPLY: Final = Operation(
+    name="configuration.apply",
+    method="POST",
+    path="/api/configuration",
+    summary="Make tenants, storages and editors as a document says; what is so already stays.",
+    request=ConfigurationApply,
+    response=ConfigurationApplied,
+    access=Access.ADMIN,
+)
+CONFIGURATION_EXPORT: Final = Operation(
+    name="configuration.export",
+    method="GET",
+    path="/api/configuration",
+    summary="Write tenants, storages and editors as a document, without secrets.",
+    request=ConfigurationExport,
+    response=Configuration,
+    access=Access.ADMIN,
+)
