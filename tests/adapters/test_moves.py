@@ -38,6 +38,9 @@ class OneStorage:
         del storage
         return self.backend
 
+    async def place(self, storage: Storage) -> None:
+        del storage
+
     async def tenant(self, tenant_id: TenantId) -> Tenant:
         raise NotFoundError(tenant_id)
 

@@ -241,3 +241,38 @@ def test_only_the_operator_mounts_what_genro_storage_reaches(
     editor.override("LOCK", "L")
     assert editor.put(b"typed", "L").status_code == 200
     assert (folder / "a.txt").read_bytes() == b"typed"
+
+
+def test_a_tenant_registers_no_folder_of_another(
+    make_tenant: Callable[[], Tenant], cluster: Cluster
+) -> None:
+    acme, other = make_tenant(), make_tenant()
+    files = cluster.data_dir / "files"
+    (files / f"link-{other.tenant_id}").symlink_to(files / acme.tenant_id)
+    for path in (acme.tenant_id, f"{acme.tenant_id}/inside", "", f"link-{other.tenant_id}"):
+        config = {"base_path": str(files / path)}
+        storage = {"name": "theirs", "protocol": "local", "config": config}
+        answer = other.http.post("/api/storages", json=storage)
+        assert answer.status_code == 422, f"{path}: {answer.text}"
+        moved = other.http.patch("/api/storages/docs", json={"config": config})
+        assert moved.status_code == 422, f"{path}: {moved.text}"
+    free = {"base_path": str(files / f"{other.tenant_id}-more")}
+    storage = {"name": "more", "protocol": "local", "config": free}
+    assert other.http.post("/api/storages", json=storage).status_code == 201
+
+
+def test_a_tenant_uses_no_credentials_of_the_operator(
+    make_tenant: Callable[[str], Tenant], s3_url: str, bucket: str
+) -> None:
+    tenant = make_tenant("s3")
+    config = {"bucket": bucket, "endpoint_url": s3_url, "prefix": "x"}
+    bare = {"name": "bare", "protocol": "s3", "config": config}
+    refused = tenant.http.post("/api/storages", json=bare)
+    assert refused.status_code == 422
+    assert "keys of your own" in refused.text
+    elsewhere = {"config": {"endpoint_url": "http://127.0.0.2:9"}}
+    moved = tenant.http.patch("/api/storages/docs", json=elsewhere)
+    assert moved.status_code == 422
+    assert "give secret_access_key again" in moved.text
+    prefix = {"config": {"prefix": f"{tenant.tenant_id}-2"}}
+    assert tenant.http.patch("/api/storages/docs", json=prefix).status_code == 200

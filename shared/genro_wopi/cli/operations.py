@@ -2,22 +2,20 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import click
 import msgspec
 
 from genro_wopi.cli.parameters import TENANT, parameters, values_of
 from genro_wopi.cli.profiles import Target, target
-from genro_wopi.cli.run import calling, host_options
+from genro_wopi.cli.run import HOST_NAMES, calling, host_options
 from genro_wopi.cli.show import show
 from genro_wopi.cli.transfer import STANDARD, fetch, send
 from genro_wopi.client.blocking import BlockingClient
 from genro_wopi.management.catalog import OPERATIONS
 from genro_wopi.management.decode import convert_request
 from genro_wopi.management.operation import Content, Operation
-
-HOST: Final = ("url", "token", "profile", "tenant")
 
 
 def add_operations(root: click.Group) -> None:
@@ -71,7 +69,7 @@ def _help(operation: Operation[Any, Any]) -> str:
 
 def _callback(operation: Operation[Any, Any], *, has_tenant: bool) -> Callable[..., None]:
     def run(**given: Any) -> None:  # noqa: ANN401 - what click gives
-        host = target({name: given.pop(name, None) for name in HOST})
+        host = target({name: given.pop(name, None) for name in HOST_NAMES})
         values = values_of(operation, given)
         if has_tenant and host.tenant:
             values[TENANT] = host.tenant

@@ -97,7 +97,7 @@ def target(
     if profile is None and (options.get("profile") or known.get("WOPI_PROFILE")):
         named = ", ".join(sorted(profiles.profiles)) or "there is none yet"
         raise click.ClickException(f"there is no profile {name!r} ({named}); see genro-wopi login")
-    url = options.get("url") or known.get("WOPI_URL")
+    url = options.get("host") or known.get("WOPI_URL")
     token = options.get("token") or known.get("WOPI_TOKEN")
     tenant = options.get("tenant") or known.get("WOPI_TENANT")
     if token:

@@ -23,8 +23,10 @@ _HINTS: Final = {
     403: "This needs the admin token.",
 }
 
+HOST_NAMES: Final = ("host", "token", "profile", "tenant")
+
 HOST_OPTIONS: Final = (
-    ("--url", "Where the gateway is (WOPI_URL)."),
+    ("--host", "Where the gateway is: https://wopi.example.org (WOPI_URL)."),
     ("--token", "Admin token or API key (WOPI_TOKEN)."),
     ("--profile", "A profile of `genro-wopi login` (WOPI_PROFILE)."),
 )
@@ -44,7 +46,7 @@ def with_host(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def wrapped(**values: Any) -> Any:  # noqa: ANN401 - what click gives
-        options = {n: values.pop(n, None) for n in ("url", "token", "profile", "tenant")}
+        options = {n: values.pop(n, None) for n in HOST_NAMES}
         return command(host=target(options), **values)
 
     known: list[click.Parameter] = getattr(command, "__click_params__", [])

@@ -325,6 +325,10 @@ class StorageOpener(Protocol):
         """
         ...
 
+    async def place(self, storage: Storage) -> str | None:
+        """Return the folder of this machine in which a storage lies; None for one elsewhere."""
+        ...
+
 
 class HeadChangedError(HostError):
     """A conditional write found another head; nothing was written."""

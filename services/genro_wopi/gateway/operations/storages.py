@@ -21,6 +21,7 @@ from genro_wopi.domain.secrets import Sealed, Secret
 from genro_wopi.domain.storages import ProbeReport, Storage, StorageFaultError, StorageProtocol
 from genro_wopi.domain.version_policy import VersionPolicy
 from genro_wopi.gateway.operations.office import Office
+from genro_wopi.gateway.operations.storage_claims import require_own, require_secrets_again
 from genro_wopi.gateway.operations.tenants import tenant_of
 from genro_wopi.management.operation import Nothing, Upserted
 from genro_wopi.management.storages import (
@@ -109,7 +110,10 @@ async def put_storage(office: Office, caller: Caller, request: StoragePut) -> Up
         updated_us=now_us,
         versions=_policy(request.versions),
     )
-    storage = await _proved(office, _configured(office, draft, dict(request.config)))
+    configured = _configured(office, draft, dict(request.config))
+    if not caller.is_admin:
+        await require_own(office, configured)
+    storage = await _proved(office, configured)
     was = known.revision if known else 0
     if not await office.tenants.put_storage(storage, was=was):
         raise ConflictError("Another request changed this storage just now; look at it first.")
@@ -147,7 +151,11 @@ async def update_storage(office: Office, caller: Caller, request: StoragePatch) 
         config: dict[str, Any] = dict(storage.config)
         for field, sealed in storage.sealed.items():
             config[field] = office.ring.open(sealed, context=storage.seal_context(field)).reveal()
-        return await _proved(office, _configured(office, changed, config | request.config))
+        configured = _configured(office, changed, config | request.config)
+        if not caller.is_admin:
+            require_secrets_again(storage, configured, dict(request.config))
+            await require_own(office, configured)
+        return await _proved(office, configured)
 
     storage = await storage_of(office, caller, request.name, request.tenant_id)
     return _view(await _revised(office, storage, change, if_revision=request.if_revision))

@@ -7,6 +7,7 @@ than a service takes to start.
 
 import asyncio
 import importlib
+import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, cast
@@ -54,6 +55,16 @@ class CachingStorageOpener:
             if opening.done() and self._open.get(key) is opening:
                 del self._open[key]
             raise
+
+    async def place(self, storage: Storage) -> str | None:
+        """See StorageOpener; links on the way are followed."""
+        base_path = storage.config.get("base_path", storage.config.get("path"))
+        is_here = storage.protocol is StorageProtocol.LOCAL or (
+            storage.protocol is StorageProtocol.GENRO and storage.config.get("protocol") == "local"
+        )
+        if not is_here or not isinstance(base_path, str):
+            return None
+        return await asyncio.to_thread(os.path.realpath, base_path)
 
     async def aclose(self) -> None:
         """Close every storage."""
