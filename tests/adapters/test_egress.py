@@ -140,7 +140,15 @@ def test_an_operator_can_allow_an_address(entry: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1/", "http://[::1]/", "ftp://example.org/", "http://u:p@8.8.8.8/", "x"]
+    "url",
+    [
+        "http://127.0.0.1/",
+        "http://[::1]/",
+        "ftp://example.org/",
+        "http://u:p@8.8.8.8/",
+        "x",
+        "http://ü.de/",
+    ],
 )
 async def test_a_bad_address_is_refused_when_it_is_configured(url: str) -> None:
     with pytest.raises(InvalidFieldsError):

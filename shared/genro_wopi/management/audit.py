@@ -9,6 +9,8 @@ from genro_wopi.domain.audit import Actor
 from genro_wopi.management.files import FileContent
 from genro_wopi.management.operation import Content, Operation
 
+AuditCursor = Annotated[str, Meta(pattern=r"^([0-9]{1,15}-[0-9]{1,15})?$")]
+
 
 class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which records; all where nothing is named."""
@@ -31,7 +33,7 @@ class AuditListRequest(AuditQuery, frozen=True, kw_only=True):
     """Which records, and which part of them."""
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
-    cursor: str = ""
+    cursor: AuditCursor = ""
 
 
 class AuditView(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,8 @@ from genro_wopi.management.operation import Operation
 
 FILES_AT_ONCE: Final = 1000
 
+ScanCursor = Annotated[str, Meta(pattern=r"^[0-9]{0,20}$")]
+
 
 class Problem(StrEnum):
     """What a check found."""
@@ -60,7 +62,7 @@ class StorageChecked(msgspec.Struct, frozen=True, kw_only=True):
 class RegistryRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Whose files."""
 
-    cursor: str = ""
+    cursor: ScanCursor = ""
     limit: Annotated[int, Meta(ge=1, le=FILES_AT_ONCE)] = FILES_AT_ONCE
     tenant_id: str | None = None
 

@@ -99,6 +99,8 @@ class EgressPolicy:
             host, _ = parts.hostname, parts.port
         except ValueError:
             return "it is not a URL"
+        if not url.isascii() or not url.isprintable() or " " in url:
+            return "write it in printable ASCII: a host as xn--…, other characters as %XX"
         if parts.scheme not in {"http", "https"} or not host:
             return "use an address that begins with http:// or https://"
         if parts.username or parts.password:

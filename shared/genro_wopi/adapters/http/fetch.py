@@ -75,7 +75,7 @@ async def fetch(
         raise FetchError(f"no answer within {timeout_s:g} s") from error
     except FAULTS as error:
         raise FetchError(str(error) or type(error).__name__) from error
-    except (httpcore.UnsupportedProtocol, ValueError) as error:
+    except (httpcore.UnsupportedProtocol, ValueError, TypeError) as error:
         raise FetchError(f"not a usable address: {error}") from error
 
 

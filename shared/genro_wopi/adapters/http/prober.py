@@ -54,7 +54,7 @@ class HttpProber:
             raise UnreachedError(f"no answer within {TIMEOUT_S:g} s") from error
         except FAULTS as error:
             raise UnreachedError(str(error) or type(error).__name__) from error
-        except (httpcore.UnsupportedProtocol, ValueError) as error:
+        except (httpcore.UnsupportedProtocol, ValueError, TypeError) as error:
             raise UnreachedError(f"not a usable address: {error}") from error
 
     async def announce(self, url: str, *, size_bytes: int) -> int | None:

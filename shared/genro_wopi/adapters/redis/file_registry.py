@@ -10,7 +10,7 @@ from genro_wopi.adapters.redis.rows import FILE_FIELDS, file_record, head_argume
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.files import FileRecord, Head, KnownHead
-from genro_wopi.domain.identifiers import FileId, TenantId, new_file_id, partition_of
+from genro_wopi.domain.identifiers import FILE_ID, FileId, TenantId, new_file_id, partition_of
 from genro_wopi.domain.paths import StoragePath
 
 _REGISTER_PATH: Final = Script("register_path")
@@ -51,6 +51,8 @@ class RedisFileRegistry:
 
     async def record(self, file_id: FileId) -> FileRecord | None:
         """See FileRegistry."""
+        if FILE_ID.fullmatch(file_id) is None:
+            return None
         names = FileKeys(file_id)
         row = await self._redis.call("HMGET", names.file, *FILE_FIELDS)
         return file_record(file_id, row)
