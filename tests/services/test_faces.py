@@ -12,7 +12,8 @@ from genro_wopi.client.api import ApiClient
 from genro_wopi.client.blocking import BlockingClient
 from genro_wopi.client.names import groups, python_name
 from genro_wopi.gateway.operations.audit import is_audited
-from genro_wopi.gateway.routes.api import HANDLERS, api_routes
+from genro_wopi.gateway.routes.api import api_routes
+from genro_wopi.gateway.routes.handlers import HANDLERS
 from genro_wopi.management.catalog import ALIASES, OPERATIONS
 from genro_wopi.management.decode import convert_request
 from genro_wopi.management.examples import example_of

@@ -17,6 +17,7 @@ from genro_wopi.adapters.http.prober import HttpProber
 from genro_wopi.adapters.http.trust import trusting
 from genro_wopi.adapters.redis.audit_store import RedisAuditStore
 from genro_wopi.adapters.redis.client import RedisClient, connect
+from genro_wopi.adapters.redis.console_visits import RedisConsoleVisits
 from genro_wopi.adapters.redis.editor_store import RedisEditorStore
 from genro_wopi.adapters.redis.event_log import RedisEventLog
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
@@ -41,6 +42,7 @@ from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.moves import Mover
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.routes.api import api_routes
+from genro_wopi.gateway.routes.console.pages import CONSOLE_ROUTES
 from genro_wopi.gateway.routes.forward import Forwarder, forward_route
 from genro_wopi.gateway.routes.launch import LAUNCH_ROUTES
 from genro_wopi.gateway.routes.pages import PAGES
@@ -147,6 +149,7 @@ def build_service(
         file_bytes_max=settings.file_bytes_max,
         public_url=settings.public_url,
         version=version("genro-wopi"),
+        visits=RedisConsoleVisits(redis),
     )
 
 
@@ -172,6 +175,7 @@ def create_app(
             *api_routes(),
             *LAUNCH_ROUTES,
             *PAGES,
+            *CONSOLE_ROUTES,
             *(forward_route(prefix, f) for prefix, f in forwarders.items()),
             *health_routes(service.readiness, check),
         ],

@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
 import msgspec
@@ -11,24 +10,11 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 
 from genro_wopi.domain.callers import Caller
-from genro_wopi.domain.errors import HostError
-from genro_wopi.gateway.operations import (
-    audit,
-    configuration,
-    deleted,
-    editors,
-    events,
-    files,
-    instance,
-    locks,
-    registry,
-    storages,
-    tenants,
-    versions,
-)
+from genro_wopi.gateway.operations import files
 from genro_wopi.gateway.operations.authenticate import authenticate
-from genro_wopi.gateway.operations.doctor.examine import run_doctor
 from genro_wopi.gateway.routes import idempotency
+from genro_wopi.gateway.routes.auditing import note
+from genro_wopi.gateway.routes.handlers import HANDLERS
 from genro_wopi.gateway.routes.service import GatewayService
 from genro_wopi.management.catalog import ALIASES, OPERATIONS
 from genro_wopi.management.decode import convert_request, decode_json_object
@@ -52,64 +38,6 @@ _NO_CONTENT: Final = 204
 
 IF_REVISION: Final = "if_revision"
 """The parameter that `If-Match` becomes."""
-
-HANDLERS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
-    "caller.get": instance.get_caller,
-    "instance.get": instance.get_instance,
-    "instance.update": instance.update_instance,
-    "instance.status": instance.instance_status,
-    "instance.suspend": instance.suspend_instance,
-    "instance.activate": instance.activate_instance,
-    "tenants.create": tenants.create_tenant,
-    "tenants.list": tenants.list_tenants,
-    "tenants.get": tenants.get_tenant,
-    "tenants.update": tenants.update_tenant,
-    "tenants.delete": tenants.delete_tenant,
-    "tenants.rotate-webhook-secret": tenants.rotate_webhook_secret,
-    "api-keys.create": tenants.create_api_key,
-    "api-keys.list": tenants.list_api_keys,
-    "api-keys.delete": tenants.delete_api_key,
-    "storages.put": storages.put_storage,
-    "storages.list": storages.list_storages,
-    "storages.get": storages.get_storage,
-    "storages.update": storages.update_storage,
-    "storages.delete": storages.delete_storage,
-    "storages.probe": storages.probe_storage,
-    "storages.fsck": registry.check_storage,
-    "registry.export": registry.export_registry,
-    "registry.import": registry.import_registry,
-    "files.list": files.list_folder,
-    "files.create": files.create_file,
-    "files.upload": files.upload_file,
-    "files.download": files.open_download,
-    "files.delete": files.delete_file,
-    "files.deleted": deleted.list_deleted,
-    "files.undelete": deleted.undelete_file,
-    "files.versions": versions.list_versions,
-    "files.restore": versions.restore_version,
-    "folders.create": files.create_folder,
-    "audit.list": audit.list_audit,
-    "audit.get": audit.get_audit,
-    "audit.export": audit.export_audit,
-    "audit.purge": audit.purge_audit,
-    "events.list": events.list_events,
-    "events.replay": events.replay_event,
-    "events.replay-dead": events.replay_dead,
-    "locks.list": locks.list_locks,
-    "locks.force-unlock": locks.force_unlock,
-    "recovery.list": versions.list_recovery,
-    "recovery.content": versions.open_recovery,
-    "recovery.restore": versions.restore_recovery,
-    "editors.put": editors.put_editor,
-    "editors.list": editors.list_editors,
-    "editors.update": editors.update_editor,
-    "editors.delete": editors.delete_editor,
-    "editors.refresh": editors.refresh_editor,
-    "doctor.run": run_doctor,
-    "configuration.apply": configuration.apply_configuration,
-    "configuration.export": configuration.export_configuration,
-}
-"""What the gateway carries out itself; operations of the session-service are sent there."""
 
 
 def api_routes() -> list[HTTPRouteHandler]:
@@ -146,7 +74,16 @@ async def _answered(operation: Operation[Any, Any], request: ApiRequest) -> Resp
         answer, reason = _refused(error, operation.name), str(error)
         await drain(request)
     try:
-        await _note(service, operation, command, answer.status_code or operation.status, reason)
+        if command.caller is not None and command.parameters is not None:
+            status = answer.status_code or operation.status
+            await note(
+                service,
+                operation,
+                command.caller,
+                command.parameters,
+                status=status,
+                reason=reason,
+            )
     finally:
         service.readiness.in_flight -= 1
     metrics.API_REQUESTS.labels(operation.name, str(answer.status_code)).inc()
@@ -159,29 +96,6 @@ class _Command:
 
     caller: Caller | None = None
     parameters: msgspec.Struct | None = None
-
-
-async def _note(
-    service: GatewayService,
-    operation: Operation[Any, Any],
-    command: _Command,
-    status: int,
-    reason: str,
-) -> None:
-    """Note a command in the audit trail. It has been carried out: it is answered in any case."""
-    if command.caller is None or command.parameters is None or not audit.is_audited(operation):
-        return
-    try:
-        await audit.note_command(
-            service.office,
-            operation,
-            command.caller,
-            command.parameters,
-            status=status,
-            reason=reason,
-        )
-    except HostError as error:
-        get_logger().warning("command_not_audited", operation=operation.name, reason=str(error))
 
 
 async def _carry_out(

@@ -4,6 +4,7 @@ import msgspec
 
 from genro_wopi.adapters.session_service import SessionServiceClient
 from genro_wopi.adapters.spool import Spool
+from genro_wopi.domain.console import ConsoleVisits
 from genro_wopi.domain.secrets import Secret
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.web.server import Readiness
@@ -20,3 +21,4 @@ class GatewayService(msgspec.Struct, frozen=True, kw_only=True):
     file_bytes_max: int
     public_url: str
     version: str
+    visits: ConsoleVisits

@@ -46,6 +46,8 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:lease:<sha256>                   | string | 60 s                    | wopi-serv., gateway |
 | wopi:launch:<sha256>                  | string | 10 min                  | session-service     |
 | wopi:{t:T}:once:<sha256>              | string | 1 day                   | gateway             |
+| wopi:console:<sha256>                 | string | 30 min                  | gateway             |
+| wopi:console-failures                 | string | 1 min                   | gateway             |
 | wopi:partitions                       | string | permanent               | all                 |
 """
 
@@ -64,6 +66,7 @@ PERMANENT: Final = re.compile(
 
 TENANTS: Final = "wopi:tenants"
 INSTANCE: Final = "wopi:instance"
+CONSOLE_FAILURES: Final = "wopi:console-failures"
 PARTITIONS: Final = "wopi:partitions"
 """How many partitions were ever in use."""
 
@@ -277,6 +280,11 @@ def tenant_sessions(tenant_id: str) -> str:
 def idempotency(scope: str, key: str) -> str:
     """Answer to a request with an idempotency key; empty scope: of the operator."""
     return f"wopi:{{t:{scope}}}:once:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def console_visit(secret: str) -> str:
+    """A visit to the console."""
+    return f"wopi:console:{hashlib.sha256(secret.encode()).hexdigest()}"
 
 
 def outbox(tenant_id: str) -> str:

@@ -1,0 +1,1 @@
+"""The console of operators: pages over the operations of the catalog, without JavaScript."""

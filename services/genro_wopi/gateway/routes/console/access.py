@@ -1,0 +1,103 @@
+"""Who may see the console: the admin token, traded for a short visit.
+
+The browser keeps a random secret in a cookie that no script reads and no other site sends. What
+changes something is a form with a token made from that secret, posted from our own pages.
+"""
+
+import hashlib
+import hmac
+import secrets
+from typing import Any, Final
+
+from litestar import Request
+from litestar.datastructures import Cookie
+
+from genro_wopi.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
+from genro_wopi.gateway.routes.layout import origin_of
+from genro_wopi.gateway.routes.service import GatewayService
+
+COOKIE: Final = "wopi_console"
+PATH: Final = "/console"
+FORM_FIELD: Final = "form_token"
+
+ConsoleRequest = Request[Any, Any, Any]
+
+
+class NoVisitError(UnauthenticatedError):
+    """Nobody is logged in."""
+
+
+async def visit_of(service: GatewayService, request: ConsoleRequest) -> str:
+    """Return the secret of the visit that a request belongs to.
+
+    Raises:
+        NoVisitError: there is none, or it is over.
+    """
+    secret = request.cookies.get(COOKIE, "")
+    if not secret or not await service.visits.is_under_way(secret):
+        raise NoVisitError("Log in first.")
+    return secret
+
+
+def form_token(secret: str) -> str:
+    """Make the token that forms of a visit carry."""
+    return hmac.new(secret.encode(), b"console form", hashlib.sha256).hexdigest()
+
+
+async def checked_form(service: GatewayService, request: ConsoleRequest) -> dict[str, str]:
+    """Return the fields of a form that one of our pages sent.
+
+    Raises:
+        NoVisitError: nobody is logged in.
+        ForbiddenError: another site sent it.
+    """
+    secret = await visit_of(service, request)
+    require_own_origin(service, request)
+    form = await request.form()
+    fields = {k: v for k, v in form.items() if isinstance(v, str)}
+    shown = fields.pop(FORM_FIELD, "")
+    if not hmac.compare_digest(shown.encode(), form_token(secret).encode()):
+        raise ForbiddenError("This form is too old, or from another site: load the page again.")
+    return fields
+
+
+def require_own_origin(service: GatewayService, request: ConsoleRequest) -> None:
+    """Refuse a form that another site sent.
+
+    Raises:
+        ForbiddenError: the browser says that it did.
+    """
+    origin = request.headers.get("origin")
+    own = {origin_of(service.public_url), f"{request.url.scheme}://{request.headers.get('host')}"}
+    if origin is not None and origin not in own:
+        raise ForbiddenError("This form was sent by another site.")
+
+
+async def log_in(service: GatewayService, token: str) -> Cookie:
+    """Begin a visit.
+
+    Raises:
+        UnauthenticatedError: it is not the admin token.
+        UnavailableError: too many wrong tokens were tried in the last minute.
+    """
+    if not await service.visits.may_try():
+        raise UnavailableError("Too many wrong tokens were tried: wait a minute.")
+    if not hmac.compare_digest(token.encode(), service.admin_token.reveal().encode()):
+        await service.visits.failed()
+        raise UnauthenticatedError("This is not the admin token.")
+    secret = secrets.token_urlsafe(32)
+    await service.visits.begin(secret)
+    return cookie(service, secret)
+
+
+def cookie(service: GatewayService, secret: str) -> Cookie:
+    """Return the cookie of a visit; an empty secret takes it away."""
+    return Cookie(
+        key=COOKIE,
+        value=secret,
+        path=PATH,
+        httponly=True,
+        samesite="strict",
+        secure=service.public_url.startswith("https://"),
+        max_age=None if secret else 0,
+    )
