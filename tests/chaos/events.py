@@ -23,11 +23,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from genro_wopi.adapters.new_keys import new_encryption_key
 from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.secrets import AesGcmRing
-from genro_wopi.dev.cluster import new_encryption_key
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.secrets import Secret

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from genro_wopi.dev.cluster import new_encryption_key, new_signing_key, verify_keys
+from genro_wopi.adapters.new_keys import new_encryption_key, new_signing_key, verify_keys
 from genro_wopi.runtime.logs import redact
 from genro_wopi.runtime.settings import SETTINGS, ConfigurationError, Service, load_settings
 

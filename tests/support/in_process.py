@@ -6,11 +6,11 @@ from pathlib import Path
 
 from httpx import ASGITransport, AsyncClient
 
+from genro_wopi.adapters.new_keys import new_encryption_key, new_signing_key, verify_keys
 from genro_wopi.adapters.redis.client import RedisClient
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.timeline import RedisTimeline
 from genro_wopi.adapters.tokens import JwtSigner, signer
-from genro_wopi.dev.cluster import new_encryption_key, new_signing_key, verify_keys
 from genro_wopi.domain.access_tokens import AccessClaims
 from genro_wopi.domain.sessions import Session
 from genro_wopi.domain.storages import Storage, StorageProtocol

@@ -1,4 +1,4 @@
-"""What needs no host: the local cluster, settings, keys."""
+"""What needs no host: the local cluster and the settings."""
 
 import asyncio
 import os
@@ -6,15 +6,7 @@ from pathlib import Path
 
 import click
 
-from genro_wopi.dev.cluster import (
-    DevError,
-    Plan,
-    demo_folder,
-    new_encryption_key,
-    new_signing_key,
-    run_cluster,
-    verify_keys,
-)
+from genro_wopi.dev.cluster import DevError, Plan, demo_folder, run_cluster
 from genro_wopi.runtime.settings import SETTINGS, Setting
 
 
@@ -68,14 +60,3 @@ def describe(setting: Setting) -> str:
         f"- `{setting.variable}` ({setting.kind}; {default})\n  {setting.help}\n"
         f"  For {services}. Example: `{setting.example}`"
     )
-
-
-@click.group(invoke_without_command=True)
-@click.pass_context
-def keys(context: click.Context) -> None:
-    """Make new keys for an installation; keep them secret."""
-    if context.invoked_subcommand is None:
-        signing = new_signing_key()
-        click.echo(f"WOPI_ENCRYPTION_KEYS={new_encryption_key()}")
-        click.echo(f"WOPI_SIGNING_KEYS={signing}")
-        click.echo(f"WOPI_VERIFY_KEYS={verify_keys(signing)}")

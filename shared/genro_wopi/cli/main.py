@@ -9,7 +9,8 @@ from genro_wopi.cli.accounts import current, login, logout, use
 from genro_wopi.cli.apply import apply, export
 from genro_wopi.cli.doctor import doctor
 from genro_wopi.cli.fsck import fsck
-from genro_wopi.cli.local import dev, keys, settings
+from genro_wopi.cli.key_rotation import keys
+from genro_wopi.cli.local import dev, settings
 from genro_wopi.cli.open_file import open_file
 from genro_wopi.cli.operations import add_operations
 from genro_wopi.cli.repl import repl

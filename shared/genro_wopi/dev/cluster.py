@@ -1,7 +1,6 @@
 """The local cluster: which processes, with which settings, and what is printed about them."""
 
 import asyncio
-import base64
 import fcntl
 import os
 import secrets
@@ -15,8 +14,8 @@ from typing import Final
 
 import httpx
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from genro_wopi.adapters.new_keys import new_encryption_key, new_signing_key, verify_keys
 from genro_wopi.dev.redis_server import RedisServer, choose_redis, require_given
 from genro_wopi.dev.supervisor import FatalProcessError, Process, Supervisor
 from genro_wopi.runtime.lifecycle import StartError
@@ -58,28 +57,6 @@ def demo_folder() -> Path | None:
     """Return the folder of dev editor and demo application; None outside of a source tree."""
     folder = Path(__file__).resolve().parents[3] / "deploy"
     return folder if (folder / "dev_editor").is_dir() else None
-
-
-def new_encryption_key() -> str:
-    """Draw a key for WOPI_ENCRYPTION_KEYS."""
-    return f"k1:{base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()}"
-
-
-def new_signing_key() -> str:
-    """Draw a private key for WOPI_SIGNING_KEYS."""
-    raw = Ed25519PrivateKey.generate().private_bytes_raw()
-    return f"s1:{base64.urlsafe_b64encode(raw).decode()}"
-
-
-def verify_keys(signing_keys: str) -> str:
-    """Return WOPI_VERIFY_KEYS for WOPI_SIGNING_KEYS."""
-    public: list[str] = []
-    for entry in signing_keys.split(","):
-        kid, _, encoded = entry.strip().partition(":")
-        raw = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-        key = Ed25519PrivateKey.from_private_bytes(raw).public_key().public_bytes_raw()
-        public.append(f"{kid}:{base64.urlsafe_b64encode(key).decode()}")
-    return ",".join(public)
 
 
 async def run_cluster(plan: Plan, environment: Mapping[str, str]) -> None:

@@ -26,6 +26,7 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     instance.INSTANCE_STATUS,
     instance.INSTANCE_SUSPEND,
     instance.INSTANCE_ACTIVATE,
+    instance.INSTANCE_RESEAL,
     tenants.TENANTS_CREATE,
     tenants.TENANTS_LIST,
     tenants.TENANTS_GET,

@@ -55,6 +55,34 @@ class CallerView(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: str | None
 
 
+class Reseal(msgspec.Struct, frozen=True, kw_only=True):
+    """From which tenant on."""
+
+    cursor: str = ""
+
+
+class Resealed(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done for some tenants."""
+
+    tenants: int
+    resealed: int
+    """Secrets that were encrypted with an older key, and are not any more."""
+    unreadable: list[str]
+    """Places of secrets whose key is missing."""
+    keys: dict[str, int]
+    """How many secrets each key protects now."""
+    next_cursor: str | None
+
+
+INSTANCE_RESEAL: Final = Operation(
+    name="instance.reseal",
+    method="POST",
+    path="/api/instance/reseal",
+    summary="Encrypt the secrets of all tenants anew under the first key, part after part.",
+    request=Reseal,
+    response=Resealed,
+    access=Access.ADMIN,
+)
 CALLER_GET: Final = Operation(
     name="caller.get",
     method="GET",

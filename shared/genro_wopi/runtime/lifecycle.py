@@ -10,6 +10,7 @@ from typing import Final
 import uvloop
 
 from genro_wopi.adapters.redis.client import RedisClient, text
+from genro_wopi.adapters.redis.schema import SCHEMA, NewerSchemaError, bring_up_to_date
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.runtime.logs import configure_logs, get_logger
 from genro_wopi.runtime.metrics import serve_metrics
@@ -65,10 +66,10 @@ async def _until_stopped(
 
 
 async def require_redis(redis: RedisClient, *, wait_s: float = REDIS_WAIT_S) -> str:
-    """Wait until Redis answers, for `wait_s` seconds at most, and check its version.
+    """Wait until Redis answers, for `wait_s` seconds at most; check it and what it holds.
 
     Raises:
-        StartError: it stays away, or is too old.
+        StartError: it stays away, is too old, or was written to by a newer version of this program.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -79,4 +80,10 @@ async def require_redis(redis: RedisClient, *, wait_s: float = REDIS_WAIT_S) -> 
     version = fields.get("redis_version", "0")
     if tuple(int(p) for p in version.split(".")[:2] if p.isdigit()) < REDIS_VERSION_MIN:
         raise StartError(f"Redis {version} is too old; use Redis 6.2 or Valkey, or a newer one")
+    try:
+        found = await bring_up_to_date(redis)
+    except NewerSchemaError as error:
+        raise StartError(str(error)) from error
+    if found != SCHEMA:
+        get_logger().info("records_migrated", was=found, now=SCHEMA)
     return version

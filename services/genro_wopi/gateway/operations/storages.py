@@ -158,7 +158,7 @@ async def update_storage(office: Office, caller: Caller, request: StoragePatch) 
         return await _proved(office, configured)
 
     storage = await storage_of(office, caller, request.name, request.tenant_id)
-    return _view(await _revised(office, storage, change, if_revision=request.if_revision))
+    return _view(await revise_storage(office, storage, change, if_revision=request.if_revision))
 
 
 async def delete_storage(office: Office, caller: Caller, request: StorageDelete) -> Nothing:
@@ -177,11 +177,11 @@ async def probe_storage(office: Office, caller: Caller, request: StorageRef) -> 
     async def change(known: Storage) -> Storage:
         return msgspec.structs.replace(known, probe=report, revision=known.revision + 1)
 
-    await _revised(office, storage, change)
+    await revise_storage(office, storage, change)
     return _probe_view(report)
 
 
-async def _revised(
+async def revise_storage(
     office: Office,
     storage: Storage,
     change: Callable[[Storage], Awaitable[Storage]],

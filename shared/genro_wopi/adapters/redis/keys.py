@@ -48,6 +48,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{t:T}:once:<sha256>              | string | 1 day                   | gateway             |
 | wopi:console:<sha256>                 | string | 30 min                  | gateway             |
 | wopi:console-failures                 | string | 1 min                   | gateway             |
+| wopi:schema                           | string | permanent               | all                 |
 | wopi:partitions                       | string | permanent               | all                 |
 """
 
@@ -60,12 +61,16 @@ from genro_wopi.domain.identifiers import FileId, partition_of, session_partitio
 PERMANENT: Final = re.compile(
     r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|live|upkeep|unaudited|events|lane:.+|due|attempts|backlog|dead|done)"
     r"|\{t:.+\}:(tenant|api-keys|storages|path:.+|rescued|rescue:.+|audit|outbox)"
-    r"|\{e:.*\}:(editors|discovery:.+)|tenants|instance|audited|partitions)"
+    r"|\{e:.*\}:(editors|discovery:.+)|tenants|instance|audited|partitions|schema)"
 )
 """Keys that may live for ever; the tests fail on any other that has no expiry."""
 
 TENANTS: Final = "wopi:tenants"
 INSTANCE: Final = "wopi:instance"
+SCHEMA: Final = "wopi:schema"
+EVERY_PATH: Final = "wopi:{t:*}:path:*"
+"""Match the paths of all tenants."""
+
 CONSOLE_FAILURES: Final = "wopi:console-failures"
 PARTITIONS: Final = "wopi:partitions"
 """How many partitions were ever in use."""
