@@ -41,6 +41,7 @@ from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.moves import Mover
 from genro_wopi.gateway.operations.office import Office
+from genro_wopi.gateway.operations.rates import Rates
 from genro_wopi.gateway.routes.api import api_routes
 from genro_wopi.gateway.routes.console.pages import CONSOLE_ROUTES
 from genro_wopi.gateway.routes.forward import Forwarder, forward_route
@@ -136,6 +137,7 @@ def build_service(
         file_bytes_max=settings.file_bytes_max,
         ring=ring,
         clock=clock,
+        rates=Rates(clock, settings.api_rate_per_second),
         callback_egress=callback_policy,
         check_certificates=trusting,
         editor_egress=editor_policy,

@@ -78,7 +78,7 @@ def export(host: Target, output: str) -> None:
     """Write tenants, storages and editors as a file that `apply` takes, without secrets."""
     with calling(host) as client:
         configuration = client.call(CONFIGURATION_EXPORT, ConfigurationExport())
-    values = _without_defaults(msgspec.to_builtins(configuration))
+    values = msgspec.to_builtins(_without_defaults(configuration))
     text = msgspec.yaml.encode(values).decode()
     if output == "-":
         click.echo(text, nl=False)
@@ -87,14 +87,24 @@ def export(host: Target, output: str) -> None:
 
 
 def _without_defaults(value: Any) -> Any:  # noqa: ANN401 - YAML
-    """Leave out what is empty: it is the default."""
+    """Leave out what `apply` would take for granted."""
+    if isinstance(value, msgspec.Struct):
+        return {
+            field.encode_name: _without_defaults(getattr(value, field.name))
+            for field in msgspec.structs.fields(value)
+            if getattr(value, field.name) != _default_of(field)
+        }
     if isinstance(value, dict):
-        pairs = cast("dict[str, Any]", value).items()
-        kept = {k: _without_defaults(v) for k, v in pairs}
-        return {k: v for k, v in kept.items() if v not in (None, "", [], {})}
+        return {k: _without_defaults(v) for k, v in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
         return [_without_defaults(v) for v in cast("list[Any]", value)]
     return value
+
+
+def _default_of(field: msgspec.structs.FieldInfo) -> object:
+    if callable(field.default_factory):
+        return field.default_factory()
+    return field.default
 
 
 def _read(file: str) -> dict[str, Any]:

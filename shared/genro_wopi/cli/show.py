@@ -11,13 +11,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-WIDTH_PIPED: Final = 160
-"""Where the output is no terminal."""
+WIDTH_PIPED: Final = 10_000
+"""Where the output is no terminal: one line for each row."""
 
-CELL_LENGTH_MAX: Final = 120
+CELL_LENGTH_MAX: Final = 80
 _MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z")
 
 _HIDDEN: Final = frozenset({"next_cursor"})
+_NO_COLUMNS: Final = frozenset({"tenant_id", "revision", "updated_at"})
+"""What `get` and `--json` show, and a table has no room for."""
 
 
 def console(*, to_error: bool = False) -> Console:
@@ -50,7 +52,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
         click.echo("Nothing.")
         return
-    names = [n for n in rows[0] if _is_shown([row.get(n) for row in rows])]
+    names = [n for n in rows[0] if n not in _NO_COLUMNS and _is_shown([r.get(n) for r in rows])]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
         is_id = name == "id" or name.endswith("_id")
@@ -67,7 +69,10 @@ def _is_shown(values: Sequence[object]) -> bool:
     """Tell whether a column says anything, in few words; `--json` and `get` say all."""
     if all(value in (None, "", [], {}) for value in values):
         return False
-    return all(not isinstance(v, dict) and len(written(v)) <= CELL_LENGTH_MAX for v in values)
+    return all(
+        not isinstance(v, dict) and not _are_objects(v) and len(written(v)) <= CELL_LENGTH_MAX
+        for v in values
+    )
 
 
 def show_pairs(values: Mapping[str, Any]) -> None:
@@ -75,15 +80,33 @@ def show_pairs(values: Mapping[str, Any]) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in values.items():
-        if _are_objects(value):
-            continue
-        table.add_row(name.replace("_", " "), Text(written(value)))
+    for name, value in _lines(values):
+        table.add_row(name.replace("_", " "), Text(value))
     console().print(table)
     for name, value in values.items():
         if _are_objects(value):
             console().print(Text(f"\n{name.replace('_', ' ')}", style="bold"))
             show_rows(cast("list[dict[str, Any]]", value))
+
+
+def _lines(values: Mapping[str, Any], indent: str = "") -> list[tuple[str, str]]:
+    """Return names and values line by line; what lies inside of something is indented."""
+    lines: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if _are_objects(value):
+            continue
+        if isinstance(value, dict) and value:
+            lines.append((f"{indent}{name}", ""))
+            lines += _lines(cast("dict[str, Any]", value), f"{indent}  ")
+            continue
+        text = written(cast("object", value))
+        items = cast("list[object]", value) if isinstance(value, list) else []
+        if items and len(text) > CELL_LENGTH_MAX:
+            first, *others = map(written, items)
+            lines += [(f"{indent}{name}", first), *(("", other) for other in others)]
+        else:
+            lines.append((f"{indent}{name}", text))
+    return lines
 
 
 def _are_objects(value: object) -> bool:

@@ -104,6 +104,14 @@ class PreconditionFailedError(HostError):
     """The caller's If-Match or If-None-Match did not hold."""
 
 
+class RateLimitedError(HostError):
+    """The caller asks more often than it may."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"Too many requests with this key: wait {retry_after_s} s.")
+        self.retry_after_s = retry_after_s
+
+
 class LockMismatchError(HostError):
     """The operation showed a lock that does not hold the file."""
 

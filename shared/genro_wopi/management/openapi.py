@@ -19,6 +19,7 @@ _ERRORS: Final = {
     "404": "No such thing for this caller.",
     "409": "It is taken, or in a state that forbids this.",
     "422": "Fields are missing or wrong; all of them are named.",
+    "429": "Too many requests with this key.",
     "503": "A part of the host does not answer; try again.",
 }
 _OF_REVISIONS: Final = {"412": "It was changed since you read it."}

@@ -96,6 +96,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     spool_dir: Path
     spool_bytes_max: int
     file_bytes_max: int
+    api_rate_per_second: int
     event_partitions: int
     lock_ttl_seconds: int
     recovery_days: int
@@ -303,6 +304,15 @@ SETTINGS: Final = (
         example="2147483648",
         default="2147483648",
         services=_G | _W,
+    ),
+    Setting(
+        name="api_rate_per_second",
+        parse=number(0, 1_000_000),
+        kind="number",
+        help="Requests of a tenant to the API per second and gateway, with bursts; 0: any.",
+        example="100",
+        default="100",
+        services=_G,
     ),
     Setting(
         name="event_partitions",

@@ -33,6 +33,7 @@ STATUS: Final[dict[type[Exception], int]] = {
     errors.TooLargeError: 413,
     errors.RangeError: 416,
     errors.InvalidFieldsError: 422,
+    errors.RateLimitedError: 429,
     errors.ProofRefusedError: 500,
     errors.UnsupportedOperationError: 501,
     errors.UnavailableError: 503,
@@ -52,6 +53,7 @@ TITLES: Final = {
     415: "Wrong media type",
     416: "No such range",
     422: "Invalid fields",
+    429: "Too many requests",
     500: "Internal error",
     501: "Not supported",
     503: "Try again later",
@@ -128,7 +130,7 @@ def problem_answer(error: Exception) -> ErrorAnswer:
 
 
 def _common_headers(error: Exception, status: int) -> dict[str, str]:
-    if isinstance(error, errors.UnavailableError):
+    if isinstance(error, errors.UnavailableError | errors.RateLimitedError):
         return {"Retry-After": str(error.retry_after_s)}
     if status == 503:  # noqa: PLR2004 - Service Unavailable
         return {"Retry-After": str(errors.RETRY_AFTER_S)}

@@ -21,6 +21,7 @@ from genro_wopi.domain.secrets import Secret, SecretRing
 from genro_wopi.domain.sessions import SessionStore
 from genro_wopi.domain.storages import BodyReceiver, StorageOpener
 from genro_wopi.domain.tenants import TenantStore
+from genro_wopi.gateway.operations.rates import Rates
 
 
 class Office(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +55,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     file_bytes_max: int
     ring: SecretRing
     clock: Clock
+    rates: Rates
     callback_egress: EgressGuard
     check_certificates: Callable[[str], object]
     """Raises ValueError where a text holds no certificate."""

@@ -108,6 +108,7 @@ async def _carry_out(
     caller = await authenticate(
         shown_token(request), service.admin_token, office.tenants, office.clock
     )
+    office.rates.count(caller)
     if operation.access is Access.ADMIN:
         caller.require_admin()
     parameters = await _parameters(operation, request)
