@@ -276,3 +276,43 @@ def test_a_tenant_uses_no_credentials_of_the_operator(
     assert "give secret_access_key again" in moved.text
     prefix = {"config": {"prefix": f"{tenant.tenant_id}-2"}}
     assert tenant.http.patch("/api/storages/docs", json=prefix).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "list_of", ["storages", "editors", "api-keys", "versions", "sessions", "audit"]
+)
+def test_every_list_comes_in_pages(
+    make_tenant: Callable[[], Tenant], cluster: Cluster, list_of: str
+) -> None:
+    tenant = make_tenant()
+    more: dict[str, Any] = {"tenant_id": tenant.tenant_id}
+    url = f"/api/{list_of}"
+    with cluster.admin() as admin:
+        for number in range(5):
+            content = str(number).encode()
+            tenant.upload("a.txt", content)
+            tenant.open("a.txt")
+            base_path = str(cluster.data_dir / "files" / tenant.tenant_id / f"{number}")
+            storage = {
+                "name": f"s{number}",
+                "protocol": "local",
+                "config": {"base_path": base_path},
+            }
+            assert tenant.http.post("/api/storages", json=storage).status_code == 201
+            editor = {"name": f"e{number}", "kind": "generic", "url": "http://127.0.0.1:9"}
+            assert tenant.http.post("/api/editors", json=editor).status_code == 201
+            admin.post(f"/api/tenants/{tenant.tenant_id}/api-keys", json={})
+        if list_of == "api-keys":
+            url, more = f"/api/tenants/{tenant.tenant_id}/api-keys", {}
+        if list_of == "versions":
+            url, more = "/api/storages/docs/files/versions", more | {"path": "a.txt"}
+        whole = admin.get(url, params={**more, "limit": 1000}).json()["items"]
+        pages: list[dict[str, Any]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            answer = admin.get(url, params={**more, "limit": 2, "cursor": cursor})
+            assert len(answer.json()["items"]) <= 2
+            pages += answer.json()["items"]
+            cursor = answer.json()["next_cursor"]
+    assert len(whole) >= 5
+    assert pages == whole

@@ -7,6 +7,7 @@ import click
 
 from genro_wopi.cli.profiles import Target
 from genro_wopi.cli.run import EXIT_REFUSED, calling, with_host
+from genro_wopi.cli.transfer import counter
 from genro_wopi.management.registry import STORAGES_FSCK, Finding, StorageCheck
 
 EXIT_FOUND: Final = EXIT_REFUSED
@@ -20,11 +21,12 @@ EXIT_FOUND: Final = EXIT_REFUSED
 def fsck(host: Target, name: str, *, repair: bool) -> None:
     """Compare the registry with what lies in a storage; exits with 1 where something is left."""
     found, checked, cursor = Counter[str](), 0, ""
-    with calling(host) as client:
+    with calling(host) as client, counter(name) as advance:
         while True:
             request = StorageCheck(name=name, repair=repair, cursor=cursor, tenant_id=host.tenant)
             part = client.call(STORAGES_FSCK, request)
             checked += part.checked
+            advance(part.checked)
             for finding in part.items:
                 found["repaired" if finding.repaired else "left"] += 1
                 click.echo(_line(finding))

@@ -14,7 +14,7 @@ from genro_wopi.adapters.new_keys import (
 )
 from genro_wopi.cli.profiles import Target
 from genro_wopi.cli.run import EXIT_REFUSED, calling, with_host
-from genro_wopi.cli.transfer import bar
+from genro_wopi.cli.transfer import counter
 from genro_wopi.management.instance import INSTANCE_RESEAL, Reseal
 
 ENCRYPTION = "WOPI_ENCRYPTION_KEYS"
@@ -69,7 +69,7 @@ def rotate(host: Target) -> None:
     Exits with 1 where one cannot be read: the key that it was encrypted with is missing.
     """
     resealed, tenants, unreadable, used, cursor = 0, 0, list[str](), Counter[str](), ""
-    with calling(host) as client, bar("tenants", None) as advance:
+    with calling(host) as client, counter("tenants") as advance:
         while True:
             part = client.call(INSTANCE_RESEAL, Reseal(cursor=cursor))
             advance(part.tenants)

@@ -3,13 +3,21 @@
 import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import click
 import msgspec
-from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TransferSpeedColumn,
+)
 
 from genro_wopi.cli.show import console
 from genro_wopi.client.blocking import BlockingClient
@@ -65,11 +73,23 @@ def shown(chunks: Iterable[bytes], length: int | None, name: str) -> Iterator[by
             advance(len(chunk))
 
 
+def bar(name: str, length: int | None) -> AbstractContextManager[Callable[[int], None]]:
+    """Show how many bytes have gone, while the block runs."""
+    return _showing(name, length, (BarColumn(), DownloadColumn(), TransferSpeedColumn()))
+
+
+def counter(name: str) -> AbstractContextManager[Callable[[int], None]]:
+    """Show how many things were done, while the block runs."""
+    return _showing(name, None, (SpinnerColumn(), TextColumn("{task.completed:.0f}")))
+
+
 @contextmanager
-def bar(name: str, length: int | None) -> Generator[Callable[[int], None]]:
-    """Show a bar on standard error while the block runs; nothing where it is no terminal."""
-    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
+def _showing(
+    name: str, length: int | None, columns: tuple[ProgressColumn, ...]
+) -> Generator[Callable[[int], None]]:
+    """Show progress on standard error; nothing where it is no terminal."""
     with Progress(
+        "{task.description}",
         *columns,
         console=console(to_error=True),
         disable=not sys.stderr.isatty(),

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 import msgspec
 
 from genro_wopi.domain.errors import FieldError, InvalidFieldsError, InvalidRequestError
-from genro_wopi.management.operation import LIMIT_MAX, Page
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -59,14 +58,8 @@ def convert_request(values: Mapping[str, Any], kind: type[T], *, from_text: bool
         except ValueError as error:
             errors.append(FieldError("body", str(error)))
         else:
-            _check_page(request)
             return request
     raise InvalidFieldsError(tuple(errors))
-
-
-def _check_page(request: msgspec.Struct) -> None:
-    if isinstance(request, Page) and not 1 <= request.limit <= LIMIT_MAX:
-        raise InvalidFieldsError((FieldError("limit", f"use 1 to {LIMIT_MAX}"),))
 
 
 def _readable(error: msgspec.ValidationError) -> str:

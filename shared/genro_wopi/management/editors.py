@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from genro_wopi.domain.editors import ProofPolicy
-from genro_wopi.management.operation import Nothing, Operation
+from genro_wopi.management.operation import Nothing, Operation, Page
 from genro_wopi.management.tenants import Url
 from genro_wopi.protocol.check_file_info import EditorKind
 
@@ -64,7 +64,7 @@ class EditorDelete(EditorRef, frozen=True, kw_only=True):
     """Only where it still has this revision (also as `If-Match`)."""
 
 
-class EditorListRequest(msgspec.Struct, frozen=True, kw_only=True):
+class EditorListRequest(Page, frozen=True, kw_only=True):
     """Whose editors."""
 
     tenant_id: str | None = None

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from genro_wopi.management.operation import Content, Nothing, Operation
+from genro_wopi.management.operation import Content, Nothing, Operation, Page
 
 
 class FolderRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,11 +74,10 @@ class FileDownload(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: str | None = None
 
 
-class DeletedRequest(msgspec.Struct, frozen=True, kw_only=True):
+class DeletedRequest(Page, frozen=True, kw_only=True):
     """Whose deleted files."""
 
     name: str
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
     tenant_id: str | None = None
 
 
@@ -115,12 +114,11 @@ class Undeleted(msgspec.Struct, frozen=True, kw_only=True):
     file_id: str
 
 
-class VersionsRequest(msgspec.Struct, frozen=True, kw_only=True):
+class VersionsRequest(Page, frozen=True, kw_only=True):
     """Whose versions."""
 
     name: str
     path: str
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     tenant_id: str | None = None
 
 

@@ -5,10 +5,10 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from genro_wopi.management.operation import Nothing, Operation
+from genro_wopi.management.operation import Nothing, Operation, Page
 
 
-class LockListRequest(msgspec.Struct, frozen=True, kw_only=True):
+class LockListRequest(Page, frozen=True, kw_only=True):
     """Whose locks."""
 
     tenant_id: str | None = None

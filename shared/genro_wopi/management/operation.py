@@ -5,9 +5,13 @@ query of GET and DELETE, from the JSON body of the others.
 """
 
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
+from msgspec import Meta
+
+LIMIT_MAX: Final = 1000
+"""Most items in one page."""
 
 RequestT = TypeVar("RequestT", bound=msgspec.Struct)
 ResponseT = TypeVar("ResponseT")
@@ -80,9 +84,6 @@ class Nothing(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """What every list takes."""
 
-    limit: int = 100
-    cursor: str = ""
-
-
-LIMIT_MAX = 1000
-"""Most items in one page."""
+    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 100
+    cursor: Annotated[str, Meta(max_length=500)] = ""
+    """`next_cursor` of the page before."""

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from genro_wopi.domain.storages import StorageProtocol
-from genro_wopi.management.operation import Nothing, Operation
+from genro_wopi.management.operation import Nothing, Operation, Page
 
 CoalesceSeconds = Annotated[int, Meta(ge=0, le=86_400)]
 KeepCount = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -70,7 +70,7 @@ class StorageDelete(StorageRef, frozen=True, kw_only=True):
     """Only where it still has this revision (also as `If-Match`)."""
 
 
-class StorageListRequest(msgspec.Struct, frozen=True, kw_only=True):
+class StorageListRequest(Page, frozen=True, kw_only=True):
     """Whose storages."""
 
     tenant_id: str | None = None

@@ -135,6 +135,12 @@ class ApiKeyCreate(msgspec.Struct, frozen=True, kw_only=True):
     note: Annotated[str, Meta(max_length=200)] | None = None
 
 
+class ApiKeyListRequest(Page, frozen=True, kw_only=True):
+    """Whose keys."""
+
+    tenant_id: str
+
+
 class ApiKeyView(msgspec.Struct, frozen=True, kw_only=True):
     """A key, without the key."""
 
@@ -233,7 +239,7 @@ API_KEYS_LIST: Final = Operation(
     method="GET",
     path="/api/tenants/{tenant_id}/api-keys",
     summary="List API keys.",
-    request=TenantRef,
+    request=ApiKeyListRequest,
     response=ApiKeyList,
     access=Access.ADMIN,
 )

@@ -30,9 +30,12 @@ async def list_deleted(office: Office, caller: Caller, request: DeletedRequest) 
     storage = await storage_of(office, caller, request.name, request.tenant_id)
     backend = await office.storages.open(storage)
     try:
-        entries = await backend.list_folder(StoragePath(DELETED), limit=request.limit)
+        page = await backend.list_page(
+            StoragePath(DELETED), limit=request.limit, cursor=request.cursor
+        )
+        entries, cursor = page.entries, page.cursor
     except NotFoundError:
-        entries = []
+        entries, cursor = (), ""
     found = [await _deleted(office, storage, e.name.partition("-")[2]) for e in entries]
     return DeletedList(
         items=[
@@ -43,7 +46,8 @@ async def list_deleted(office: Office, caller: Caller, request: DeletedRequest) 
             )
             for record in found
             if record is not None
-        ]
+        ],
+        next_cursor=cursor or None,
     )
 
 

@@ -11,6 +11,7 @@ from genro_wopi.domain.errors import ConflictError, NotFoundError
 from genro_wopi.domain.identifiers import parse_slug
 from genro_wopi.domain.revisions import require_revision, revise
 from genro_wopi.gateway.operations.office import Office
+from genro_wopi.gateway.operations.paging import paged
 from genro_wopi.gateway.operations.tenants import tenant_of
 from genro_wopi.management.editors import (
     AddressView,
@@ -58,7 +59,8 @@ async def list_editors(office: Office, caller: Caller, request: EditorListReques
     """List the tenant's editors; without a tenant those of the instance."""
     scope = await _scope(office, caller, request.tenant_id)
     found = await office.editors.list_editors(scope)
-    return EditorList(items=[await _view(office, e) for e in found])
+    items, cursor = paged(found, request)
+    return EditorList(items=[await _view(office, e) for e in items], next_cursor=cursor)
 
 
 async def update_editor(office: Office, caller: Caller, request: EditorPatch) -> EditorView:

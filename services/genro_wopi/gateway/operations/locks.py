@@ -8,6 +8,7 @@ from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import FILE_ID, FileId
 from genro_wopi.domain.locks import Lease
 from genro_wopi.gateway.operations.office import Office
+from genro_wopi.gateway.operations.paging import paged
 from genro_wopi.management.locks import ForceUnlock, LockList, LockListRequest, LockView
 from genro_wopi.management.operation import Nothing
 from genro_wopi.protocol.times import format_us
@@ -37,7 +38,8 @@ async def list_locks(office: Office, caller: Caller, request: LockListRequest) -
             record = await office.registry.record(file_id) if lease else None
             if lease is not None and record is not None:
                 found.append(_view(record, lease))
-    return LockList(items=sorted(found, key=lambda lock: lock.since))
+    items, next_cursor = paged(sorted(found, key=lambda lock: lock.since), request)
+    return LockList(items=items, next_cursor=next_cursor)
 
 
 async def force_unlock(office: Office, caller: Caller, request: ForceUnlock) -> Nothing:

@@ -21,6 +21,7 @@ from genro_wopi.domain.secrets import Sealed, Secret
 from genro_wopi.domain.storages import ProbeReport, Storage, StorageFaultError, StorageProtocol
 from genro_wopi.domain.version_policy import VersionPolicy
 from genro_wopi.gateway.operations.office import Office
+from genro_wopi.gateway.operations.paging import paged
 from genro_wopi.gateway.operations.storage_claims import require_own, require_secrets_again
 from genro_wopi.gateway.operations.tenants import tenant_of
 from genro_wopi.management.operation import Nothing, Upserted
@@ -124,7 +125,8 @@ async def list_storages(office: Office, caller: Caller, request: StorageListRequ
     """List a tenant's storages."""
     tenant = await tenant_of(office, caller, request.tenant_id)
     found = await office.tenants.list_storages(tenant.tenant_id)
-    return StorageList(items=[_view(s) for s in found])
+    items, cursor = paged(found, request)
+    return StorageList(items=[_view(s) for s in items], next_cursor=cursor)
 
 
 async def get_storage(office: Office, caller: Caller, request: StorageRef) -> StorageView:

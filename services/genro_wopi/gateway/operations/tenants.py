@@ -24,11 +24,13 @@ from genro_wopi.gateway.operations import tenant_removal
 from genro_wopi.gateway.operations.authenticate import new_api_key
 from genro_wopi.gateway.operations.moments import moment_us
 from genro_wopi.gateway.operations.office import Office
+from genro_wopi.gateway.operations.paging import paged
 from genro_wopi.management.operation import Nothing, Page, Upserted
 from genro_wopi.management.tenants import (
     ApiKeyCreate,
     ApiKeyCreated,
     ApiKeyList,
+    ApiKeyListRequest,
     ApiKeyRef,
     ApiKeyView,
     ClientAuth,
@@ -132,11 +134,12 @@ async def create_api_key(office: Office, caller: Caller, request: ApiKeyCreate) 
     return ApiKeyCreated(**msgspec.structs.asdict(_key_view(key)), api_key=secret.reveal())
 
 
-async def list_api_keys(office: Office, caller: Caller, request: TenantRef) -> ApiKeyList:
+async def list_api_keys(office: Office, caller: Caller, request: ApiKeyListRequest) -> ApiKeyList:
     """List a tenant's keys."""
     tenant = await tenant_of(office, caller, request.tenant_id)
     keys = await office.tenants.list_api_keys(tenant.tenant_id)
-    return ApiKeyList(items=[_key_view(k) for k in keys])
+    items, cursor = paged(keys, request)
+    return ApiKeyList(items=[_key_view(k) for k in items], next_cursor=cursor)
 
 
 async def delete_api_key(office: Office, caller: Caller, request: ApiKeyRef) -> Nothing:

@@ -22,6 +22,7 @@ from genro_wopi.gateway.operations.files import (
     upload_of,
 )
 from genro_wopi.gateway.operations.office import Office
+from genro_wopi.gateway.operations.paging import paged, start_of
 from genro_wopi.gateway.operations.storages import storage_of
 from genro_wopi.management.files import (
     FileRef,
@@ -63,7 +64,8 @@ async def list_versions(office: Office, caller: Caller, request: VersionsRequest
         sha256=known.sha256 or None,
         is_current=True,
     )
-    kept = await node.versions(limit=request.limit)
+    start = start_of(request)
+    kept = await node.versions(limit=start + request.limit)
     older = [
         VersionView(
             version=k.version,
@@ -74,7 +76,8 @@ async def list_versions(office: Office, caller: Caller, request: VersionsRequest
         )
         for k in kept
     ]
-    return VersionList(items=[current, *older][: request.limit])
+    items, cursor = paged([current, *older], request)
+    return VersionList(items=items, next_cursor=cursor)
 
 
 async def restore_version(office: Office, caller: Caller, request: FileRestore) -> FileView:
