@@ -173,6 +173,16 @@ def test_open_goes_from_a_file_to_its_launch_page(
     assert "upload it first" in missing.err
 
 
+# Services
+
+
+def test_a_service_says_what_it_lacks(cli: CommandLine) -> None:
+    ran = cli("serve", "callback-worker")
+    assert ran.code == 2
+    assert "WOPI_REDIS_URL is not set" in ran.err
+    assert cli("serve", "nothing").code == 2
+
+
 # Comfort
 
 

@@ -1,13 +1,15 @@
 """What needs no host: the local cluster and the settings."""
 
 import asyncio
+import importlib
 import os
 from pathlib import Path
 
 import click
 
 from genro_wopi.dev.cluster import DevError, Plan, demo_folder, run_cluster
-from genro_wopi.runtime.settings import SETTINGS, Setting
+from genro_wopi.runtime.lifecycle import run_service
+from genro_wopi.runtime.settings import SETTINGS, Service, Setting
 
 
 @click.command()
@@ -42,6 +44,20 @@ def dev(
     except DevError as error:
         click.echo(f"genro-wopi: {error}", err=True)
         raise SystemExit(error.exit_code) from error
+
+
+@click.command()
+@click.argument("service", type=click.Choice([service.value for service in Service]))
+def serve(service: str) -> None:
+    """Run one service in the foreground, configured by WOPI_*; see `genro-wopi settings`."""
+    module = f"genro_wopi.{service.replace('-', '_')}"
+    try:
+        app = importlib.import_module(f"{module}.app")
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"{error.name} is not installed here: pip install 'genro-wopi[{service}]'"
+        ) from error
+    raise SystemExit(run_service(Service(service), app.run))
 
 
 @click.command()

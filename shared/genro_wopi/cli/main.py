@@ -10,7 +10,7 @@ from genro_wopi.cli.apply import apply, export
 from genro_wopi.cli.doctor import doctor
 from genro_wopi.cli.fsck import fsck
 from genro_wopi.cli.key_rotation import keys
-from genro_wopi.cli.local import dev, settings
+from genro_wopi.cli.local import dev, serve, settings
 from genro_wopi.cli.open_file import open_file
 from genro_wopi.cli.operations import add_operations
 from genro_wopi.cli.repl import repl
@@ -25,7 +25,7 @@ Exit codes: 0 done; 1 refused, or something was found; 2 wrong use; 3 the host d
 """
 
 
-LOCAL = (dev, settings, keys, login, use, current, logout)
+LOCAL = (dev, serve, settings, keys, login, use, current, logout)
 
 
 def build() -> click.Group:

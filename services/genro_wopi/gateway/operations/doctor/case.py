@@ -38,6 +38,7 @@ WHY: Final[dict[str, str]] = {
     "editor.proof": "Without a proof anybody who has a token can act as the editor.",
     "editor.proof-keys": "Requests signed by one pod are checked with the key of another.",
     "editor.clock": "A proof whose time is off by 20 minutes is refused.",
+    "editor.capabilities": "What the editor can do besides editing is not known.",
     "editor.reaches-us": "The editor shows an error instead of the document.",
     "editor.frames": "The launch page stays empty.",
     "tenant.active": "Its keys are refused and its documents do not open.",

@@ -20,6 +20,7 @@ FETCHES: Final = 3
 
 CERTIFICATE_DAYS_MIN: Final = 14
 CLOCK_S_MAX: Final = 240.0
+CAPABILITIES: Final = "/hosting/capabilities"
 ACCESS_CHECK: Final = "/hosting/wopiAccessCheck"
 """Where a Collabora is asked to call back (since 23.05)."""
 
@@ -80,6 +81,7 @@ async def _examine(case: Case, office: Office, editor: Editor) -> None:
     _proof(case, editor, discovery, subject)
     await _keys(case, office, editor, subject)
     if editor.kind is EditorKind.COLLABORA:
+        await _capabilities(case, office, editor, subject)
         await _calls_back(case, office, editor, subject)
     await _frames(case, office, editor, discovery, subject)
 
@@ -176,6 +178,23 @@ async def _keys(case: Case, office: Office, editor: Editor, subject: str) -> Non
         " the chart, or the same /etc/coolwsd/proof_key in each.",
         subject=subject,
         level=Level.WARNING,
+    )
+
+
+async def _capabilities(case: Case, office: Office, editor: Editor, subject: str) -> None:
+    url = editor.discovery_url.partition("/hosting/")[0] + CAPABILITIES
+    try:
+        answer = await office.editor_prober.ask("GET", url)
+        is_told = answer.status == _OK and bool(json.loads(answer.body))
+    except (UnreachedError, ValueError):
+        is_told = False
+    case.look(
+        "editor.capabilities",
+        is_well=is_told,
+        what=f"{url} does not tell them.",
+        remedy="Let the proxy in front of it pass /hosting/ as a whole.",
+        subject=subject,
+        level=Level.NOTE,
     )
 
 
