@@ -22,7 +22,7 @@ PROFILES = sorted(
     path.stem.removesuffix("-values") for path in (CHART / "ci").glob("*-values.yaml")
 )
 VERSIONS = ("1.27", "1.34")
-FOREIGN = {"PodMonitor", "HTTPRoute", "ExternalSecret"}
+FOREIGN = {"PodMonitor", "PrometheusRule", "HTTPRoute", "ExternalSecret"}
 """Of custom resources, which are not in the schemas of Kubernetes."""
 
 SERVICES = {"gateway", "session-service", "wopi-service", "callback-worker"}

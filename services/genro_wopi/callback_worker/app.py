@@ -47,7 +47,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
     """Deliver events until told to stop."""
     url = settings.redis_url.reveal()
     async with AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(connect(url))
+        redis = await stack.enter_async_context(connect(url, observe=metrics.observe_redis))
         blocking = await stack.enter_async_context(
             connect(url, socket_timeout_s=BLOCKING_TIMEOUT_S)
         )
@@ -90,6 +90,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             events=RedisEventLog(redis, partitions),
             dead_letter_days=settings.dead_letter_days,
             report=report_upkeep,
+            report_totals=report_totals,
         )
         queue = RedisEventQueue(redis, blocking, partitions)
         deliverer = Deliverer(
@@ -153,6 +154,12 @@ class BacklogReport:
                 reason="new events become dead letters until the application takes the old ones",
             )
         self._known = frozenset(full)
+
+
+def report_totals(dead_letters: int, sessions: int) -> None:
+    """Show what there is of the whole cluster."""
+    metrics.DEAD_LETTERS.set(dead_letters)
+    metrics.SESSIONS.set(sessions)
 
 
 def report_upkeep(what: str, count: int) -> None:

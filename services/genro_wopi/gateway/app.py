@@ -48,6 +48,7 @@ from genro_wopi.gateway.routes.forward import Forwarder, forward_route
 from genro_wopi.gateway.routes.launch import LAUNCH_ROUTES
 from genro_wopi.gateway.routes.pages import PAGES
 from genro_wopi.gateway.routes.service import GatewayService
+from genro_wopi.runtime import metrics
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.settings import Settings
 from genro_wopi.web.health import health_routes
@@ -59,7 +60,9 @@ WOPI_PREFIXES: Final = ("/wopi", "/wopibootstrapper")
 async def run(settings: Settings, stopping: asyncio.Event) -> None:
     """Serve the public edge until told to stop."""
     async with AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(connect(settings.redis_url.reveal()))
+        redis = await stack.enter_async_context(
+            connect(settings.redis_url.reveal(), observe=metrics.observe_redis)
+        )
         await require_redis(redis)
         readiness = Readiness()
         service = build_service(settings, redis, readiness, stack)

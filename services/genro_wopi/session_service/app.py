@@ -26,6 +26,7 @@ from genro_wopi.adapters.tokens import own_verifier, signer
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import HostError
 from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.runtime import metrics
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.logs import get_logger
 from genro_wopi.runtime.settings import Settings
@@ -42,7 +43,9 @@ CONFIGURATION_FRESH_S: Final = 0.0
 async def run(settings: Settings, stopping: asyncio.Event) -> None:
     """Serve sessions until told to stop."""
     async with AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(connect(settings.redis_url.reveal()))
+        redis = await stack.enter_async_context(
+            connect(settings.redis_url.reveal(), observe=metrics.observe_redis)
+        )
         await require_redis(redis)
         editors = FetchingEditorDirectory(
             RedisEditorStore(redis),

@@ -32,6 +32,7 @@ from genro_wopi.adapters.tokens import JwtVerifier, public_keys
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.moves import Mover
 from genro_wopi.domain.timeline import Timeline
+from genro_wopi.runtime import metrics
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.settings import Settings
 from genro_wopi.web.health import health_routes
@@ -46,7 +47,9 @@ from genro_wopi.wopi_service.service import WopiService
 async def run(settings: Settings, stopping: asyncio.Event) -> None:
     """Serve WOPI until told to stop."""
     async with AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(connect(settings.redis_url.reveal()))
+        redis = await stack.enter_async_context(
+            connect(settings.redis_url.reveal(), observe=metrics.observe_redis)
+        )
         await require_redis(redis)
         readiness = Readiness()
         timeline = RedisTimeline(redis)

@@ -155,6 +155,16 @@ class UnsupportedOperationError(HostError):
 class ProofRefusedError(HostError):
     """The request's signature was not made by the editor that the session belongs to."""
 
+    def __init__(self, kind: str, message: str) -> None:
+        """Take what is wrong.
+
+        Args:
+            kind: missing, stale or no_key; for counting.
+            message: the same in words.
+        """
+        super().__init__(message)
+        self.kind = kind
+
 
 class UnavailableError(HostError):
     """Something that the request needs does not answer; nothing was changed."""

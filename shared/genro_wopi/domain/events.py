@@ -163,6 +163,10 @@ class EventLog(Protocol):
         """Deliver an event again; False where it is not there any more."""
         ...
 
+    async def totals(self) -> tuple[int, int]:
+        """Return how many dead letters are kept, and how many sessions have not ended."""
+        ...
+
     async def waiting_s(self) -> float:
         """Return the age of the oldest event that no worker has looked at yet; 0 for none."""
         ...

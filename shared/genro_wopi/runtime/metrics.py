@@ -50,6 +50,14 @@ EVENT_LAG: Final = Histogram(
     "wopi_event_lag_seconds", "From the event to its first delivery.", buckets=_BUCKETS
 )
 
+REDIS_SECONDS: Final = Histogram(
+    "wopi_redis_round_trip_seconds", "Round trips to Redis that were answered.", buckets=_BUCKETS
+)
+REDIS_FAILURES: Final = Counter(
+    "wopi_redis_failures_total", "Round trips to Redis that failed, by kind of failure.", ("kind",)
+)
+SESSIONS: Final = Gauge("wopi_sessions", "Sessions that have not ended, of the whole cluster.")
+DEAD_LETTERS: Final = Gauge("wopi_event_dead_letters", "Events that were given up and are kept.")
 EVENT_BACKLOG: Final = Gauge("wopi_event_backlog", "Events that wait for their delivery.")
 EVENT_BACKLOGS_FULL: Final = Gauge(
     "wopi_event_backlogs_full", "Tenants of which too many events wait; new ones are dead letters."
@@ -67,6 +75,14 @@ def count_wopi_request(operation: str, status: int, seconds: float) -> None:
     counter, histogram = _wopi_children(operation, status)
     counter.inc()
     histogram.observe(seconds)
+
+
+def observe_redis(seconds: float, failure: str | None) -> None:
+    """Count one round trip; `failure` names what went wrong, None where nothing did."""
+    if failure is None:
+        REDIS_SECONDS.observe(seconds)
+    else:
+        REDIS_FAILURES.labels(failure).inc()
 
 
 def serve_metrics(host: str, port: int) -> None:

@@ -34,6 +34,8 @@ AGAIN_MS_MAX: Final = 7 * 86_400_000
 """A file is looked at once a week at least, so that a policy that was changed takes effect."""
 
 Report = Callable[[str, int], None]
+ReportTotals = Callable[[int, int], None]
+"""Is told how many dead letters and sessions there are."""
 
 
 class Caretaker(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +56,7 @@ class Caretaker(msgspec.Struct, frozen=True, kw_only=True):
     events: EventLog
     dead_letter_days: int
     report: Report
+    report_totals: ReportTotals = lambda _dead_letters, _sessions: None
 
 
 async def keep_up(caretaker: Caretaker, stopping: asyncio.Event) -> None:
@@ -70,6 +73,7 @@ async def _round(caretaker: Caretaker) -> None:
         continue
     for due in await caretaker.queue.take(limit=FILES_AT_ONCE):
         await _tried(lambda due=due: look_at(caretaker, due))
+    caretaker.report_totals(*await caretaker.events.totals())
     if await caretaker.queue.claim_sweep(interval_ms=SWEEP_MS):
         await end_rescues(caretaker)
         await end_audit(caretaker)

@@ -49,16 +49,20 @@ class ProofChecker:
             return
         ticks = parse_ticks(headers.ticks)
         if ticks is None or not headers.proof:
-            raise ProofRefusedError("The request carries no proof; this editor signs its requests.")
+            raise ProofRefusedError(
+                "missing", "The request carries no proof; this editor signs its requests."
+            )
         if not is_fresh(ticks, self._clock.now_us()):
-            raise ProofRefusedError("The proof is too old, or the editor's clock is wrong.")
+            raise ProofRefusedError(
+                "stale", "The proof is too old, or the editor's clock is wrong."
+            )
         signed = message(token, f"{self._src_url}{target}", ticks)
         if verifies(headers, signed, _keys(states)):
             return
         states = await asyncio.gather(*map(self._editors.refetch, configured.pool))
         if verifies(headers, signed, _keys(states)):
             return
-        raise ProofRefusedError("The proof matches no key that the editor published.")
+        raise ProofRefusedError("no_key", "The proof matches no key that the editor published.")
 
     async def _configured(self, editor: str) -> Editor | None:
         scope, _, name = editor.partition("/")

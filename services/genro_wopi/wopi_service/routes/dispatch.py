@@ -15,6 +15,7 @@ from genro_wopi.domain.errors import (
     HostError,
     InvalidRequestError,
     NotFoundError,
+    ProofRefusedError,
     UnauthenticatedError,
     UnsupportedOperationError,
 )
@@ -137,6 +138,8 @@ _no_such_address: Final = _refusing(NotFoundError("There is no such address."))
 
 def _refused(error: Exception, operation: str, exchange: Exchange, file_id: FileId) -> Reply:
     answer = wopi_answer(error)
+    if isinstance(error, ProofRefusedError):
+        metrics.PROOF_FAILURES.labels(error.kind).inc()
     log = get_logger()
     fields = {
         "operation": operation,

@@ -4,7 +4,12 @@ from typing import Final
 
 import msgspec
 
-from genro_wopi.domain.errors import InvalidRequestError, UnsupportedOperationError
+from genro_wopi.domain.errors import (
+    FileChangedError,
+    InvalidRequestError,
+    LockMismatchError,
+    UnsupportedOperationError,
+)
 from genro_wopi.domain.identifiers import FileId
 from genro_wopi.protocol import headers as names
 from genro_wopi.protocol.proof import parse_ticks
@@ -91,7 +96,11 @@ async def _put_file(service: WopiService, exchange: Exchange, file_id: FileId) -
             size_bytes_max=service.file_bytes_max,
             chunk_timeout_s=BODY_PAUSE_S,
         ) as body:
-            saved = await commit_save(service.host, save, body)
+            try:
+                saved = await commit_save(service.host, save, body)
+            except (LockMismatchError, FileChangedError):
+                metrics.RESCUED.inc()
+                raise
     metrics.WOPI_BYTES.labels("received").inc(saved.head.size_bytes)
     get_logger().info(
         "save_committed",

@@ -7,7 +7,7 @@ deadline. All that is called is safe to run twice.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, cast
 
@@ -53,11 +53,19 @@ _OUTAGES: Final = (
 )
 
 
+Observe = Callable[[float, str | None], None]
+
+
+def _unobserved(_seconds: float, _failure: str | None) -> None:
+    return
+
+
 class RedisClient:
     """Sends commands and scripts; answers in bytes."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, observe: Observe) -> None:
         self._connections = connections
+        self._observe = observe
         self.round_trips = 0
         """How many requests were sent; the tests and the benchmark count them."""
 
@@ -115,11 +123,13 @@ class RedisClient:
         failures = 0
         while True:
             self.round_trips += 1
+            began_s = time.perf_counter()
             try:
-                return await self._connections.exchange(commands)
+                replies = await self._connections.exchange(commands)
             except NoScriptError:
                 raise
             except _OUTAGES as error:
+                self._observe(time.perf_counter() - began_s, type(error).__name__)
                 pause_s = _PAUSES_S[min(failures, len(_PAUSES_S) - 1)]
                 if time.monotonic() + pause_s > deadline_s:
                     raise UnavailableError(
@@ -127,6 +137,9 @@ class RedisClient:
                     ) from error
             except ResponseError as error:
                 raise _as_outage(error) from error
+            else:
+                self._observe(time.perf_counter() - began_s, None)
+                return replies
             failures += 1
             await asyncio.sleep(pause_s)
 
@@ -140,13 +153,14 @@ def _as_outage(error: ResponseError) -> Exception:
 
 @asynccontextmanager
 async def connect(
-    url: str, *, socket_timeout_s: float = SOCKET_TIMEOUT_S
+    url: str, *, socket_timeout_s: float = SOCKET_TIMEOUT_S, observe: Observe = _unobserved
 ) -> AsyncGenerator[RedisClient]:
     """Open a client for the life of one process.
 
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``.
         socket_timeout_s: longer only for blocking reads.
+        observe: is told how long each round trip took, or what kind of failure it was.
     """
     pool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
         url,
@@ -159,7 +173,7 @@ async def connect(
     )
     connections = Connections(pool, patience_s=SOCKET_TIMEOUT_S)
     try:
-        yield RedisClient(connections)
+        yield RedisClient(connections, observe)
     finally:
         await connections.aclose()
 

@@ -63,6 +63,13 @@ class RedisEventLog:
             )
         )
 
+    async def totals(self) -> tuple[int, int]:
+        """See EventLog."""
+        partitions = await self._partitions.all()
+        commands = [("XLEN", p.dead) for p in partitions] + [("ZCARD", p.live) for p in partitions]
+        counts = [int(count) for count in await self._redis.pipeline(commands)]
+        return sum(counts[: len(partitions)]), sum(counts[len(partitions) :])
+
     async def waiting_s(self) -> float:
         """See EventLog."""
         streams = [p.events for p in await self._partitions.all()]
