@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -65,6 +66,54 @@ def redis_process(binary: str, folder: Path) -> Generator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+@dataclass
+class Sentinels:
+    """A primary with a replica, and three Sentinels that watch them."""
+
+    url: str
+    servers: dict[str, subprocess.Popen[bytes]]
+
+
+@contextmanager
+def sentinel_processes(binary: str, folder: Path) -> Generator[Sentinels]:
+    primary, replica, *watching = (free_port() for _ in range(5))
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(name: str, *words: str) -> subprocess.Popen[bytes]:
+        own = folder / name
+        own.mkdir(parents=True)
+        command = [binary, *words, "--dir", str(own), "--loglevel", "warning"]
+        started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+        return started[-1]
+
+    def server(port: int, *words: str) -> subprocess.Popen[bytes]:
+        place = ("--port", str(port), "--bind", "127.0.0.1", "--appendonly", "yes", "--save", "")
+        quick = ("--repl-diskless-sync-delay", "0")
+        return start(str(port), *place, *quick, *words)
+
+    try:
+        servers = {"primary": server(primary)}
+        wait_for_port(primary)
+        servers["replica"] = server(replica, "--replicaof", "127.0.0.1", str(primary))
+        wait_for_port(replica)
+        for port in watching:
+            file = folder / f"sentinel-{port}.conf"
+            file.write_text(
+                f"port {port}\nbind 127.0.0.1\n"
+                f"sentinel monitor wopi 127.0.0.1 {primary} 2\n"
+                "sentinel down-after-milliseconds wopi 1000\n"
+                "sentinel failover-timeout wopi 5000\n"
+            )
+            start(f"sentinel-{port}", str(file), "--sentinel")
+            wait_for_port(port)
+        places = ",".join(f"127.0.0.1:{port}" for port in watching)
+        yield Sentinels(f"redis+sentinel://{places}/wopi/0", servers)
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 @contextmanager

@@ -105,8 +105,9 @@ def read_redis_url(value: str) -> Secret:
     Raises:
         ValueError: it is something else; the message says what to write.
     """
-    if not value.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("use an address that begins with redis://, rediss:// or unix://")
+    schemes = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
+    if not value.startswith(schemes):
+        raise ValueError(f"use an address that begins with {', '.join(schemes)}")
     return Secret(value)
 
 

@@ -126,7 +126,8 @@ SETTINGS: Final = (
         name="redis_url",
         parse=read_redis_url,
         kind="URL",
-        help="Redis 6.2 or Valkey with persistence (AOF) and maxmemory-policy noeviction.",
+        help="Redis 6.2 or Valkey with persistence (AOF) and maxmemory-policy noeviction;"
+        " behind Sentinels redis+sentinel://host:26379,host:26379/service/0.",
         example="redis://redis:6379/0",
         is_secret=True,
     ),

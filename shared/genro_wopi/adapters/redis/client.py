@@ -11,9 +11,6 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, cast
 
-from redis.asyncio import ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import (
     BusyLoadingError,
     ClusterDownError,
@@ -28,6 +25,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from genro_wopi.adapters.redis.connections import Argument, Connections, Reply
+from genro_wopi.adapters.redis.pools import pool_for
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.errors import UnavailableError
 
@@ -158,24 +156,19 @@ async def connect(
     """Open a client for the life of one process.
 
     Args:
-        url: ``redis://``, ``rediss://`` or ``unix://``.
+        url: as `genro_wopi.adapters.redis.pools.pool_for` takes it.
         socket_timeout_s: longer only for blocking reads.
         observe: is told how long each round trip took, or what kind of failure it was.
     """
-    pool = ConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
-        url,
-        socket_timeout=socket_timeout_s,
-        socket_connect_timeout=SOCKET_TIMEOUT_S,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
-        client_name="genro-wopi",
-        protocol=2,
+    pool, close = pool_for(
+        url, socket_timeout_s=socket_timeout_s, connect_timeout_s=SOCKET_TIMEOUT_S
     )
     connections = Connections(pool, patience_s=SOCKET_TIMEOUT_S)
     try:
         yield RedisClient(connections, observe)
     finally:
         await connections.aclose()
+        await close()
 
 
 def text(value: object) -> str:
