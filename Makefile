@@ -48,7 +48,7 @@ format: $(VENV)/.developing ## Format the code
 bench: $(VENV)/.developing ## Measure against a bare program (ARGS="local", "s3", "large", "events")
 	$(BIN)/python -m tests.bench $(ARGS)
 
-chaos: $(VENV)/.developing ## Edit while processes die and the store fails (ARGS="seconds seed s3|local" or "events 10000")
+chaos: $(VENV)/.developing ## Edit while processes die and the store fails (ARGS="seconds seed s3|local" "events 10000", "rolling 200")
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 clean: ## Remove what the targets made

@@ -2,6 +2,7 @@
 
     python -m tests.chaos [seconds] [seed] [s3|local]
     python -m tests.chaos events [count] [seed]
+    python -m tests.chaos rolling [clients]
 
 The exit code is 1 where an acknowledged update is in no version, a refused save in no recovery
 copy, or an editor got a status that makes it throw its session away.
@@ -24,7 +25,7 @@ import httpx
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from tests.chaos import events
+from tests.chaos import events, rolling
 from tests.chaos.editor import CLIENT_TIMEOUT_S, Editor, Record
 from tests.chaos.proxy import Faults, FaultyProxy, faulty_proxy
 from tests.support.cluster import Application, Cluster, running_application, running_cluster
@@ -297,6 +298,12 @@ def main() -> int:
         seed = int(words[2]) if len(words) > 2 else random.SystemRandom().randrange(10**6)
         print(f"{count} events, seed {seed}", flush=True)
         return 0 if asyncio.run(events.run(count, seed)) else 1
+    if words[:1] == ["rolling"]:
+        outcome = asyncio.run(rolling.roll(int(words[1]) if len(words) > 1 else 200))
+        print(f"{outcome.saves:8d}  saves while {', '.join(outcome.replaced)} were replaced")
+        print(f"{outcome.failed.total():8d}  requests that failed {dict(outcome.failed)}")
+        print(f"{len(outcome.unheard):8d}  saves without an event")
+        return 0 if outcome.is_good else 1
     seconds = float(words[0]) if words else 60.0
     seed = int(words[1]) if len(words) > 1 else random.SystemRandom().randrange(10**6)
     protocol = words[2] if len(words) > 2 else "s3"

@@ -1,0 +1,243 @@
+"""A rolling update while people edit: every service is replaced, no save fails, no event is lost.
+
+    python -m tests.chaos rolling [clients]
+
+Clients save through nginx, which knows both wopi-services, while one process after the other is
+told to stop, as an update does it, and started again.
+"""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.bench.nginx import nginx_binary
+from tests.support.cluster import Application, Cluster, running_application, running_cluster
+from tests.support.servers import free_port, wait_for_port
+
+REPLACED = ("wopi_service", "wopi_service", "gateway", "session_service", "callback_worker")
+BACK_S = 30.0
+BETWEEN_S = 2.0
+ANNOUNCED_S = 60.0
+TENANT = "rolling"
+
+_CONFIG = """
+daemon off;
+error_log {folder}/error.log;
+pid {folder}/pid;
+user root;
+worker_processes 1;
+events {{ worker_connections 2048; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  upstream wopi {{ {servers} keepalive 64; keepalive_timeout 25s; }}
+  server {{
+    listen 127.0.0.1:{port} backlog=1024;
+    client_max_body_size 0;
+    location /wopi {{
+      proxy_pass http://wopi;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $http_host;
+      proxy_request_buffering off;
+      proxy_buffering off;
+      proxy_connect_timeout 2s;
+      proxy_next_upstream error timeout http_503 non_idempotent;
+    }}
+  }}
+}}
+"""
+
+
+@dataclass
+class Outcome:
+    """What the clients were told."""
+
+    saves: int = 0
+    versions: set[str] = field(default_factory=set[str])
+    failed: Counter[str] = field(default_factory=Counter[str])
+    unheard: set[str] = field(default_factory=set[str])
+    replaced: list[str] = field(default_factory=list[str])
+
+    @property
+    def is_good(self) -> bool:
+        return self.saves > 0 and not self.failed and not self.unheard
+
+
+def services(cluster: Cluster, name: str) -> dict[int, int]:
+    """Return the processes of a service: port by pid."""
+    found: dict[int, int] = {}
+    for known, pid in cluster.pids().items():
+        if f"genro_wopi.{name}" in known:
+            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            port = next((v for v in variables if v.startswith(b"WOPI_PORT=")), b"=0")
+            found[pid] = int(port.partition(b"=")[2])
+    return found
+
+
+@contextmanager
+def nginx_before(cluster: Cluster, folder: Path) -> Generator[str]:
+    """Stand before the wopi-services as an ingress does."""
+    binary = nginx_binary()
+    if binary is None:
+        raise RuntimeError("nginx is not installed")
+    port = free_port()
+    servers = " ".join(
+        f"server 127.0.0.1:{own} max_fails=1 fail_timeout=1s;"
+        for own in services(cluster, "wopi_service").values()
+    )
+    config = folder / "nginx.conf"
+    config.write_text(_CONFIG.format(folder=folder, port=port, servers=servers))
+    process = subprocess.Popen([binary, "-p", str(folder), "-c", str(config)])
+    try:
+        wait_for_port(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@asynccontextmanager
+async def stage(clients: int) -> AsyncGenerator[tuple[Cluster, Application, str, list[Any]]]:
+    """Start cluster, application and nginx, with a session for each client."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        application = stack.enter_context(running_application())
+        cluster = await asyncio.to_thread(
+            lambda: stack.enter_context(running_cluster(folder, "--no-demo", "--replicas", "2"))
+        )
+        proxy = folder / "nginx"
+        proxy.mkdir()
+        url = stack.enter_context(nginx_before(cluster, proxy))
+        sessions = await asyncio.to_thread(prepared, cluster, application, clients)
+        yield cluster, application, url, sessions
+
+
+def prepared(cluster: Cluster, application: Application, clients: int) -> list[Any]:
+    with cluster.admin() as admin:
+        tenant = {"id": TENANT, "client_base_url": application.url}
+        admin.post("/api/tenants", json=tenant).raise_for_status()
+        secret = admin.post(f"/api/tenants/{TENANT}/webhook-secret").json()
+        application.secrets[TENANT] = secret["webhook_secret"]
+        config = {"base_path": str(cluster.data_dir / "files" / TENANT)}
+        storage = {"name": "docs", "protocol": "local", "config": config, "tenant_id": TENANT}
+        admin.post("/api/storages", json=storage).raise_for_status()
+        made: list[Any] = []
+        for number in range(clients):
+            where = {"tenant_id": TENANT, "path": f"{number}.bin"}
+            admin.put("/api/storages/docs/files/content", params=where, content=b"x")
+            session = {
+                "tenant_id": TENANT,
+                "storage_name": "docs",
+                "file_path": f"{number}.bin",
+                "permissions": ["view", "edit"],
+                "account": "rolling",
+            }
+            answer = admin.post("/api/sessions/create", json=session)
+            answer.raise_for_status()
+            made.append(answer.json())
+        return made
+
+
+async def edit(
+    http: httpx.AsyncClient, session: Any, outcome: Outcome, stop: asyncio.Event, seed: int
+) -> None:
+    """Lock, save and look, again and again."""
+    chance = random.Random(seed)
+    path, query = f"/wopi/files/{session['file_id']}", {"access_token": session["access_token"]}
+    lock = {"X-WOPI-Lock": f"lock-{seed}"}
+
+    async def ask(what: str, method: str, suffix: str, override: str, body: bytes = b"") -> None:
+        headers = {"X-WOPI-Override": override, **lock} if override else {}
+        try:
+            answer = await http.request(
+                method, path + suffix, params=query, headers=headers, content=body or None
+            )
+        except httpx.HTTPError as error:
+            outcome.failed[f"{what}: {type(error).__name__}"] += 1
+            return
+        if answer.status_code != 200:
+            outcome.failed[f"{what}: {answer.status_code}"] += 1
+        elif what == "PutFile":
+            outcome.saves += 1
+            outcome.versions.add(answer.headers["X-WOPI-ItemVersion"])
+
+    while not stop.is_set():
+        await ask("LOCK", "POST", "", "LOCK")
+        for _ in range(2):
+            await ask("PutFile", "POST", "/contents", "PUT", chance.randbytes(20_000))
+            await asyncio.sleep(chance.uniform(0.2, 0.6))
+        await ask("CheckFileInfo", "GET", "", "")
+        await ask("UNLOCK", "POST", "", "UNLOCK")
+
+
+async def replace_all(cluster: Cluster, outcome: Outcome) -> None:
+    """Tell one process after the other to stop, and wait until it is back and ready."""
+    done: set[int] = set()
+    for name in REPLACED:
+        pid, port = next((p, o) for p, o in services(cluster, name).items() if p not in done)
+        os.kill(pid, signal.SIGTERM)
+        end = time.monotonic() + BACK_S
+        while pid in services(cluster, name) or not await is_back(cluster, name, port):
+            if time.monotonic() > end:
+                raise RuntimeError(f"{name} did not come back")
+            await asyncio.sleep(0.1)
+        done |= (
+            set(services(cluster, name))
+            if name != "wopi_service"
+            else {p for p, own in services(cluster, name).items() if own == port}
+        )
+        outcome.replaced.append(name)
+        await asyncio.sleep(BETWEEN_S)
+
+
+async def is_back(cluster: Cluster, name: str, port: int) -> bool:
+    if not any(own == port for own in services(cluster, name).values()):
+        return False
+    if name == "callback_worker":
+        return True
+    try:
+        async with httpx.AsyncClient(timeout=2) as http:
+            answer = await http.get(f"http://127.0.0.1:{port}/health/ready")
+    except httpx.HTTPError:
+        return False
+    return answer.status_code == 200
+
+
+async def roll(clients: int, seed: int = 1) -> Outcome:
+    outcome, stop = Outcome(), asyncio.Event()
+    async with stage(clients) as (cluster, application, url, sessions):
+        limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
+        async with (
+            httpx.AsyncClient(base_url=url, timeout=30, limits=limits) as http,
+            asyncio.TaskGroup() as tasks,
+        ):
+            for number, session in enumerate(sessions):
+                tasks.create_task(edit(http, session, outcome, stop, seed * 10_000 + number))
+            await asyncio.sleep(BETWEEN_S)
+            await replace_all(cluster, outcome)
+            stop.set()
+        end = time.monotonic() + ANNOUNCED_S
+        while time.monotonic() < end:
+            heard = {str(e.get("version")) for e in application.events}
+            outcome.unheard = outcome.versions - heard
+            if not outcome.unheard:
+                break
+            await asyncio.sleep(0.5)
+    return outcome
