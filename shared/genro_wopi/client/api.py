@@ -25,29 +25,19 @@ from genro_wopi.client.calls import (
     require_success,
     result,
 )
-from genro_wopi.client.names import Group, groups
+from genro_wopi.client.names import Named
 from genro_wopi.management.operation import Operation
 
 __all__ = ["ApiClient", "ApiError"]
 
 
-class ApiClient:
+class ApiClient(Named):
     """One connection to a host, for the operator or a tenant's application."""
 
     def __init__(self, url: str, token: str) -> None:
         headers = authorization(token)
         self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_S)
-        self._groups = groups(self.call)
-
-    def __getattr__(self, name: str) -> Group:
-        """Return the operations of one group."""
-        try:
-            return self.__dict__["_groups"][name]
-        except KeyError:
-            raise AttributeError(f"there are no operations {name!r}") from None
-
-    def __dir__(self) -> list[str]:
-        return [*self._groups, "aclose", "call", "download"]
+        super().__init__(self.call)
 
     async def __aenter__(self) -> Self:
         return self

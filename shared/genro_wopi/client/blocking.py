@@ -16,27 +16,17 @@ from genro_wopi.client.calls import (
     require_success,
     result,
 )
-from genro_wopi.client.names import Group, groups
+from genro_wopi.client.names import Named
 from genro_wopi.management.operation import Operation
 
 
-class BlockingClient:
+class BlockingClient(Named):
     """One connection to a host; each call waits for its answer."""
 
     def __init__(self, url: str, token: str) -> None:
         headers = authorization(token)
         self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S)
-        self._groups = groups(self.call)
-
-    def __getattr__(self, name: str) -> Group:
-        """Return the operations of one group."""
-        try:
-            return self.__dict__["_groups"][name]
-        except KeyError:
-            raise AttributeError(f"there are no operations {name!r}") from None
-
-    def __dir__(self) -> list[str]:
-        return [*self._groups, "call", "close", "download"]
+        super().__init__(self.call)
 
     def __enter__(self) -> Self:
         return self

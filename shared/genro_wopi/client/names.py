@@ -48,6 +48,23 @@ class Group:
         return f"{self._name}: {', '.join(sorted(self._methods))}"
 
 
+class Named:
+    """What both clients are: the groups of the catalog as attributes."""
+
+    def __init__(self, call: Caller) -> None:
+        self._groups = groups(call)
+
+    def __getattr__(self, name: str) -> Group:
+        """Return the operations of one group."""
+        try:
+            return self.__dict__["_groups"][name]
+        except KeyError:
+            raise AttributeError(f"there are no operations {name!r}") from None
+
+    def __dir__(self) -> list[str]:
+        return [*self._groups, *(n for n in vars(type(self)) if not n.startswith("_"))]
+
+
 def groups(call: Caller) -> dict[str, Group]:
     """Return every group of the catalog by its name in Python."""
     found: dict[str, list[Operation[Any, Any]]] = {}

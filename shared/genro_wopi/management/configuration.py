@@ -1,21 +1,18 @@
 """The whole configuration as one document: applied again and again, it changes what differs."""
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 import msgspec
-from msgspec import Meta
 
-from genro_wopi.domain.editors import ProofPolicy
 from genro_wopi.domain.events import EventName
 from genro_wopi.domain.host_urls import HostUrls
 from genro_wopi.domain.storages import StorageProtocol
 from genro_wopi.domain.tenants import CALLBACK_PATH_DEFAULT, AuthMethod, WopiMode
-from genro_wopi.management.editors import Extension, Priority
+from genro_wopi.management.editors import EditorSpec
 from genro_wopi.management.operation import Access, Operation
 from genro_wopi.management.storages import VersionSettings
 from genro_wopi.management.tenants import CallbackPath, Certificates, Name, Origin, Url
-from genro_wopi.protocol.check_file_info import EditorKind
 
 
 class Keep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,19 +37,6 @@ class StorageSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     protocol: StorageProtocol
     config: dict[str, str | bool | Keep | None]
     versions: VersionSettings = VersionSettings()
-
-
-class EditorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An editor of the instance or of a tenant."""
-
-    name: str
-    kind: EditorKind
-    url: Url
-    discovery_url: Url | None = None
-    proof: ProofPolicy = ProofPolicy.IF_PUBLISHED
-    priority: Priority = 100
-    extensions: list[Extension] = []
-    addresses: Annotated[list[Url], Meta(max_length=64)] = []
 
 
 class TenantSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,8 +14,8 @@ Extension = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{1,16}$")]
 Priority = Annotated[int, Meta(ge=0, le=1000)]
 
 
-class EditorPut(msgspec.Struct, frozen=True, kw_only=True):
-    """An editor to add, or to replace where it exists."""
+class EditorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An editor of the instance or of a tenant."""
 
     name: str
     kind: EditorKind
@@ -28,6 +28,11 @@ class EditorPut(msgspec.Struct, frozen=True, kw_only=True):
     addresses: Annotated[list[Url], Meta(max_length=64)] = []
     """Further addresses of the same editor. All sessions of a file go to the same one, as long as
     it answers; a file keeps its address when others are added."""
+
+
+class EditorPut(EditorSpec, frozen=True, kw_only=True):
+    """An editor to add, or to replace where it exists."""
+
     if_revision: int | None = None
     """Only where it still has this revision (also as `If-Match`)."""
     tenant_id: str | None = None

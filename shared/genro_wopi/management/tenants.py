@@ -29,50 +29,38 @@ class ClientAuth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Of method basic."""
 
 
-class TenantPut(msgspec.Struct, frozen=True, kw_only=True):
+class TenantChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be said of a tenant; an explicit null clears a field."""
+
+    name: Name | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+    wopi_mode: WopiMode | UnsetType = UNSET
+    client_base_url: Url | UnsetType | None = UNSET
+    client_callback_path: CallbackPath | UnsetType | None = UNSET
+    client_auth: ClientAuth | UnsetType | None = UNSET
+    client_ca: Certificates | UnsetType | None = UNSET
+    """Certificates in PEM that callbacks trust besides the machine's."""
+    callback_events: list[EventName] | UnsetType | None = UNSET
+    """Events that are sent; null: all."""
+    callback_strict: bool | UnsetType = UNSET
+    """Whether only an answer of {"ok": true} counts as delivered."""
+    frame_ancestors: list[Origin] | UnsetType | None = UNSET
+    host_urls: HostUrls | UnsetType | None = UNSET
+    """Templates with {file_path}, {file_name}, {file_id}, {session_id}, {user_id} …"""
+    if_revision: int | None = None
+    """Only where it still has this revision (also as `If-Match`)."""
+
+
+class TenantPut(TenantChanges, frozen=True, kw_only=True):
     """A tenant to create, or to change where it exists."""
 
     id: str
-    name: Name | UnsetType = UNSET
-    active: bool | UnsetType = UNSET
-    wopi_mode: WopiMode | UnsetType = UNSET
-    client_base_url: Url | UnsetType | None = UNSET
-    client_callback_path: CallbackPath | UnsetType | None = UNSET
-    client_auth: ClientAuth | UnsetType | None = UNSET
-    client_ca: Certificates | UnsetType | None = UNSET
-    """Certificates in PEM that callbacks trust besides the machine's."""
-    callback_events: list[EventName] | UnsetType | None = UNSET
-    """Events that are sent; null: all."""
-    callback_strict: bool | UnsetType = UNSET
-    """Whether only an answer of {"ok": true} counts as delivered."""
-    frame_ancestors: list[Origin] | UnsetType | None = UNSET
-    host_urls: HostUrls | UnsetType | None = UNSET
-    """Templates with {file_path}, {file_name}, {file_id}, {session_id}, {user_id} …"""
-    if_revision: int | None = None
-    """Only where it still has this revision (also as `If-Match`)."""
 
 
-class TenantPatch(msgspec.Struct, frozen=True, kw_only=True):
+class TenantPatch(TenantChanges, frozen=True, kw_only=True):
     """Changes of a tenant; an explicit null clears a field."""
 
     tenant_id: str
-    name: Name | UnsetType = UNSET
-    active: bool | UnsetType = UNSET
-    wopi_mode: WopiMode | UnsetType = UNSET
-    client_base_url: Url | UnsetType | None = UNSET
-    client_callback_path: CallbackPath | UnsetType | None = UNSET
-    client_auth: ClientAuth | UnsetType | None = UNSET
-    client_ca: Certificates | UnsetType | None = UNSET
-    """Certificates in PEM that callbacks trust besides the machine's."""
-    callback_events: list[EventName] | UnsetType | None = UNSET
-    """Events that are sent; null: all."""
-    callback_strict: bool | UnsetType = UNSET
-    """Whether only an answer of {"ok": true} counts as delivered."""
-    frame_ancestors: list[Origin] | UnsetType | None = UNSET
-    host_urls: HostUrls | UnsetType | None = UNSET
-    """Templates with {file_path}, {file_name}, {file_id}, {session_id}, {user_id} …"""
-    if_revision: int | None = None
-    """Only where it still has this revision (also as `If-Match`)."""
 
 
 class TenantView(msgspec.Struct, frozen=True, kw_only=True):

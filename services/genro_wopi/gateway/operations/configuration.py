@@ -26,13 +26,12 @@ from genro_wopi.management.configuration import (
     ConfigurationApplied,
     ConfigurationApply,
     ConfigurationExport,
-    EditorSpec,
     FieldChange,
     Keep,
     StorageSpec,
     TenantSpec,
 )
-from genro_wopi.management.editors import EditorDelete, EditorPut
+from genro_wopi.management.editors import EditorDelete, EditorPut, EditorSpec
 from genro_wopi.management.storages import StorageDelete, StoragePut, VersionSettings
 from genro_wopi.management.tenants import ClientAuth, TenantDelete, TenantPut
 

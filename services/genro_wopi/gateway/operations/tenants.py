@@ -34,6 +34,7 @@ from genro_wopi.management.tenants import (
     ApiKeyRef,
     ApiKeyView,
     ClientAuth,
+    TenantChanges,
     TenantDelete,
     TenantList,
     TenantPatch,
@@ -204,7 +205,7 @@ async def revise_tenant(
     )
 
 
-async def _revised(office: Office, tenant: Tenant, request: TenantPut | TenantPatch) -> Tenant:
+async def _revised(office: Office, tenant: Tenant, request: TenantChanges) -> Tenant:
     return await revise_tenant(
         office,
         tenant.tenant_id,
@@ -213,7 +214,7 @@ async def _revised(office: Office, tenant: Tenant, request: TenantPut | TenantPa
     )
 
 
-async def _changed(office: Office, tenant: Tenant, request: TenantPut | TenantPatch) -> Tenant:
+async def _changed(office: Office, tenant: Tenant, request: TenantChanges) -> Tenant:
     changes: dict[str, Any] = {}
     simple = (
         "name",
