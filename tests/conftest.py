@@ -15,6 +15,7 @@ from tests.support.servers import (
     S3_IMAGE,
     apache_binary,
     can_run,
+    cluster_processes,
     dav_process,
     redis_binaries,
     redis_container,
@@ -43,10 +44,18 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
         yield url
 
 
-@pytest.fixture(scope="session", params=sorted(redis_binaries()))
+CLUSTER = "a cluster"
+
+
+@pytest.fixture(scope="session", params=[*sorted(redis_binaries()), CLUSTER])
 def each_redis_url(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[str]:
+    if request.param == CLUSTER:
+        binary = next(iter(redis_binaries().values()))
+        with cluster_processes(binary, tmp_path_factory.mktemp("cluster-of-redis")) as url:
+            yield url
+        return
     binary = redis_binaries()[request.param]
     with redis_process(binary, tmp_path_factory.mktemp(request.param)) as url:
         yield url

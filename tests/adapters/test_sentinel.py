@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from genro_wopi.adapters.redis.client import RedisClient, connect
-from genro_wopi.adapters.redis.pools import pool_for
+from genro_wopi.adapters.redis.pools import exchange_for
 from genro_wopi.domain.errors import UnavailableError
 from tests.support.servers import Sentinels, redis_binaries, sentinel_processes
 from tests.support.waiting import eventually
@@ -60,4 +60,4 @@ async def test_locks_and_sessions_go_on_after_a_failover(sentinels: Sentinels) -
 )
 def test_an_address_without_hosts_or_service_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"redis\+sentinel://host"):
-        pool_for(url, socket_timeout_s=1, connect_timeout_s=1)
+        exchange_for(url, socket_timeout_s=1, connect_timeout_s=1)

@@ -11,6 +11,7 @@ from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -66,6 +67,50 @@ def redis_process(binary: str, folder: Path) -> Generator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+SLOTS = 16_384
+
+
+@contextmanager
+def cluster_processes(binary: str, folder: Path, nodes: int = 3) -> Generator[str]:
+    """Start a Redis Cluster of primaries; yields its address."""
+    ports = [free_port() for _ in range(nodes)]
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for port in ports:
+            own = folder / str(port)
+            own.mkdir(parents=True)
+            place = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(own))
+            clustered = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+            bus = ("--cluster-port", str(free_port()))
+            command = [binary, *place, *clustered, *bus, "--save", "", "--loglevel", "warning"]
+            started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+            wait_for_port(port)
+        form_cluster(ports)
+        yield "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def form_cluster(ports: list[int]) -> None:
+    from redis import Redis  # noqa: PLC0415 - only here
+
+    clients: list[Any] = [Redis(port=port) for port in ports]
+    share = SLOTS // len(ports) + 1
+    for number, client in enumerate(clients):
+        first, last = number * share, min(SLOTS, (number + 1) * share) - 1
+        client.execute_command("CLUSTER", "ADDSLOTS", *range(first, last + 1))
+        bus = int(clients[0].config_get("cluster-port")["cluster-port"])
+        client.execute_command("CLUSTER", "MEET", "127.0.0.1", ports[0], bus)
+    deadline = time.monotonic() + 30
+    for client in clients:
+        while b"cluster_state:ok" not in client.execute_command("CLUSTER", "INFO"):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        client.close()
 
 
 @dataclass

@@ -105,7 +105,8 @@ def read_redis_url(value: str) -> Secret:
     Raises:
         ValueError: it is something else; the message says what to write.
     """
-    schemes = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
+    ways = ("", "+sentinel", "+cluster")
+    schemes = ("unix://", *(f"{plain}{way}://" for plain in ("redis", "rediss") for way in ways))
     if not value.startswith(schemes):
         raise ValueError(f"use an address that begins with {', '.join(schemes)}")
     return Secret(value)

@@ -127,7 +127,8 @@ SETTINGS: Final = (
         parse=read_redis_url,
         kind="URL",
         help="Redis 6.2 or Valkey with persistence (AOF) and maxmemory-policy noeviction;"
-        " behind Sentinels redis+sentinel://host:26379,host:26379/service/0.",
+        " behind Sentinels redis+sentinel://host:26379,host:26379/service/0; a Redis Cluster"
+        " redis+cluster://host:6379,host:6379.",
         example="redis://redis:6379/0",
         is_secret=True,
     ),

@@ -24,8 +24,9 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from genro_wopi.adapters.redis.cluster import ClusterConnections
 from genro_wopi.adapters.redis.connections import Argument, Connections, Reply
-from genro_wopi.adapters.redis.pools import pool_for
+from genro_wopi.adapters.redis.pools import exchange_for
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.errors import UnavailableError
 
@@ -61,7 +62,7 @@ def _unobserved(_seconds: float, _failure: str | None) -> None:
 class RedisClient:
     """Sends commands and scripts; answers in bytes."""
 
-    def __init__(self, connections: Connections, observe: Observe) -> None:
+    def __init__(self, connections: Connections | ClusterConnections, observe: Observe) -> None:
         self._connections = connections
         self._observe = observe
         self.round_trips = 0
@@ -114,6 +115,32 @@ class RedisClient:
         """Send several commands in one round trip; they are not a transaction."""
         return await self._patiently(commands, 0.0)
 
+    @property
+    def is_clustered(self) -> bool:
+        """Whether keys lie on several servers, so that no command can wait for all of them."""
+        return isinstance(self._connections, ClusterConnections)
+
+    async def scan(self, pattern: str, *, count: int) -> AsyncGenerator[list[str]]:
+        """Yield the names of keys, of every server, in parts.
+
+        Raises:
+            UnavailableError: Redis did not answer in time.
+        """
+        try:
+            for node in await self._connections.nodes():
+                position = "0"
+                while True:
+                    command = ("SCAN", position, "MATCH", pattern, "COUNT", count)
+                    ((found, names),) = await node.exchange([command])
+                    position = text(found)
+                    yield [text(name) for name in names]
+                    if position == "0":
+                        break
+        except _OUTAGES as error:
+            raise UnavailableError(
+                f"Redis does not answer ({type(error).__name__}); try again."
+            ) from error
+
     async def _patiently(
         self, commands: Sequence[Sequence[Argument]], deadline_s: float
     ) -> list[Reply]:
@@ -156,14 +183,13 @@ async def connect(
     """Open a client for the life of one process.
 
     Args:
-        url: as `genro_wopi.adapters.redis.pools.pool_for` takes it.
+        url: as `genro_wopi.adapters.redis.pools` says.
         socket_timeout_s: longer only for blocking reads.
         observe: is told how long each round trip took, or what kind of failure it was.
     """
-    pool, close = pool_for(
+    connections, close = exchange_for(
         url, socket_timeout_s=socket_timeout_s, connect_timeout_s=SOCKET_TIMEOUT_S
     )
-    connections = Connections(pool, patience_s=SOCKET_TIMEOUT_S)
     try:
         yield RedisClient(connections, observe)
     finally:

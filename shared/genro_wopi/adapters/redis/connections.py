@@ -69,6 +69,10 @@ class Connections:
         finally:
             self._free.release()
 
+    async def nodes(self) -> "list[Connections]":
+        """Return all servers: this one."""
+        return [self]
+
     async def aclose(self) -> None:
         """Close the connections; those in use when their replies have come."""
         self._is_closed = True

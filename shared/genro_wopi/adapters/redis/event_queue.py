@@ -24,6 +24,9 @@ LOOKED_AT_MAX: Final = 200
 CLAIM_MS: Final = 6_000
 """A worker renews its claims every two seconds, so one lapses only when its worker died."""
 
+CLUSTER_WAIT_MS: Final = 100
+"""No command waits for keys of several nodes: new events are looked for this often."""
+
 REMEMBERED: Final = 1000
 """Delivered events that each partition remembers, for looking at them and sending them again."""
 
@@ -107,7 +110,10 @@ class RedisEventQueue:
         await self._settle(delivery, "dead", 0, reason)
 
     async def wait(self, *, timeout_ms: int) -> None:
-        """See EventQueue."""
+        """See EventQueue; over a cluster it only waits, shortly."""
+        if self._blocking.is_clustered:
+            await asyncio.sleep(min(timeout_ms, CLUSTER_WAIT_MS) / 1000)
+            return
         streams = [p.events for p in await self._partitions.all()]
         ids = ["0-0"] * len(streams)
         command = ("XREAD", "COUNT", 1, "BLOCK", timeout_ms, "STREAMS", *streams, *ids)

@@ -1,7 +1,8 @@
-"""From an address to what makes connections: one server, or the primary that Sentinels name.
+"""From an address to a server: one, the primary that Sentinels name, or the nodes of a cluster.
 
     redis://user:password@host:6379/0         one server; rediss:// with TLS, unix:// for a socket
     redis+sentinel://user:password@host:26379,host:26379/service/0     rediss+sentinel:// with TLS
+    redis+cluster://user:password@host:6379,host:6379                  rediss+cluster:// with TLS
 
 User and password are those of the servers; Sentinels with a password of their own get it by
 ``?sentinel_password=``. After a failover the next connection asks the Sentinels anew.
@@ -16,6 +17,9 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedSSLConnection
 from redis.backoff import NoBackoff
 
+from genro_wopi.adapters.redis.cluster import CLUSTER, ClusterConnections
+from genro_wopi.adapters.redis.connections import Connections
+
 SENTINEL: Final = "+sentinel"
 SENTINEL_PORT: Final = 26379
 
@@ -23,10 +27,10 @@ SENTINEL_PORT: Final = 26379
 Close = Callable[[], Awaitable[None]]
 
 
-def pool_for(
+def exchange_for(
     url: str, *, socket_timeout_s: float, connect_timeout_s: float
-) -> tuple[ConnectionPool, Close]:
-    """Build what makes connections to the server of an address, and what closes it.
+) -> tuple[Connections | ClusterConnections, Close]:
+    """Build what exchanges commands for replies with the server of an address, and what closes it.
 
     Raises:
         ValueError: the address cannot be read; the message says what is wrong.
@@ -39,10 +43,15 @@ def pool_for(
         "client_name": "genro-wopi",
         "protocol": 2,
     }
-    if SENTINEL in url.partition("://")[0]:
-        return _behind_sentinels(url, options)
-    pool = ConnectionPool.from_url(url, **options)  # pyright: ignore[reportUnknownMemberType]
-    return pool, _nothing
+    scheme = url.partition("://")[0]
+    if CLUSTER in scheme:
+        return ClusterConnections(url, options, patience_s=connect_timeout_s), _nothing
+    if SENTINEL in scheme:
+        pool, close = _behind_sentinels(url, options)
+    else:
+        pool = ConnectionPool.from_url(url, **options)  # pyright: ignore[reportUnknownMemberType]
+        close = _nothing
+    return Connections(pool, patience_s=connect_timeout_s), close
 
 
 async def _nothing() -> None:

@@ -31,16 +31,11 @@ class NewerSchemaError(Exception):
 
 async def forget_ids_without_partition(redis: RedisClient) -> None:
     """Let files whose id names no partition get new ones: 0 had ids that nothing finds any more."""
-    position = "0"
-    while True:
-        reply = await redis.call("SCAN", position, "MATCH", keys.EVERY_PATH, "COUNT", SCAN_COUNT)
-        position, names = text(reply[0]), list(map(text, reply[1]))
+    async for names in redis.scan(keys.EVERY_PATH, count=SCAN_COUNT):
         ids = await redis.pipeline([("GET", name) for name in names]) if names else []
         old = [n for n, i in zip(names, ids, strict=True) if i and not FILE_ID.fullmatch(text(i))]
         if old:
             await redis.pipeline([("DEL", name) for name in old])
-        if position == "0":
-            return
 
 
 MIGRATIONS: Final[Mapping[int, Migration]] = {1: forget_ids_without_partition}
