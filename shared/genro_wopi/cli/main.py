@@ -13,6 +13,7 @@ from genro_wopi.cli.key_rotation import keys
 from genro_wopi.cli.local import dev, serve, settings
 from genro_wopi.cli.open_file import open_file
 from genro_wopi.cli.operations import add_operations
+from genro_wopi.cli.redis_acl import redis_acl
 from genro_wopi.cli.repl import repl
 
 HELP = """A WOPI host for Collabora, OnlyOffice and Microsoft 365.
@@ -34,7 +35,7 @@ def build() -> click.Group:
         "genro-wopi", help=HELP, context_settings={"help_option_names": ["-h", "--help"]}
     )
     click.version_option(version("genro-wopi"))(root)
-    for command in (*LOCAL, apply, export, doctor, open_file, repl, completion):
+    for command in (*LOCAL, redis_acl, apply, export, doctor, open_file, repl, completion):
         root.add_command(command)
     add_operations(root)
     storages = root.commands["storages"]

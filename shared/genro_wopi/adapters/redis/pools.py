@@ -42,6 +42,7 @@ def exchange_for(
         "retry": Retry(NoBackoff(), 0),
         "client_name": "genro-wopi",
         "protocol": 2,
+        "driver_info": None,  # Two commands fewer for each connection; older servers refuse them.
     }
     scheme = url.partition("://")[0]
     if CLUSTER in scheme:
