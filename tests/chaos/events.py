@@ -3,8 +3,8 @@
     python -m tests.chaos events [count] [seed]
 
 Real workers deliver what the real scripts emit over a real Redis to a real server. First one
-application answers 500 for a while (an hour, compressed with the delays), then hangs, then
-answers, beside others that are well. Then workers and Redis are killed at random.
+application hangs, then answers 500 (an hour, compressed with the delays), then answers, beside
+others that are well. Then workers and Redis are killed at random.
 """
 
 import asyncio
@@ -254,9 +254,10 @@ async def _put_tenant(
 
 
 async def failing_application(scene: Scene, seconds: float, seed: int) -> Verdict:
-    """Let one application be well, answer 500, hang, and be well again; the others stay well."""
+    """Let one application be well, hang, answer 500, and be well again; the others stay well."""
     chance, marks = random.Random(seed), [time.time()]
-    for mood, part in ((Mood.ANSWERS, 0.2), (Mood.FAILS, 0.3), (Mood.HANGS, 0.5)):
+    moods = ((Mood.ANSWERS, 0.2), (Mood.HANGS, 0.4), (Mood.FAILS, 0.4))
+    for mood, part in moods:
         scene.receiver.moods[SICK] = mood
         end = time.monotonic() + seconds * part
         while time.monotonic() < end:
@@ -265,8 +266,8 @@ async def failing_application(scene: Scene, seconds: float, seed: int) -> Verdic
         marks.append(time.time())
     scene.receiver.moods[SICK] = Mood.ANSWERS
     await scene.drained()
-    spans = zip(("well", "answering 500", "hanging"), pairwise(marks), strict=True)
-    for name, (since_s, until_s) in spans:
+    names = ("answers", "hangs", "answers 500")
+    for name, (since_s, until_s) in zip(names, pairwise(marks), strict=True):
         lags = sorted(
             lag
             for tenant_id in scene.sessions
@@ -275,7 +276,7 @@ async def failing_application(scene: Scene, seconds: float, seed: int) -> Verdic
         )
         if lags:
             p50, p99 = lags[len(lags) // 2], lags[int(len(lags) * 0.99)]
-            print(f"  one application {name}: the others' p50 {p50:.3f} s, p99 {p99:.3f} s")
+            print(f"  while one application {name}: the others' p50 {p50:.3f} s, p99 {p99:.3f} s")
     print("  attempts:", {m.value: n for m, n in scene.receiver.attempts.items()})
     return judge(scene.receiver, await scene.expected())
 
