@@ -31,6 +31,10 @@ WELL = {
     "wopi_saves_rescued_total": "0x120",
     'wopi_proof_failures_total{reason="no_key"}': "0x120",
     "wopi_saves_in_flight": "3x120",
+    'wopi_storage_failures_total{protocol="s3"}': "0x120",
+    'wopi_storage_seconds_count{protocol="s3"}': "0+600x120",
+    'wopi_storage_circuits_open{protocol="s3"}': "0x120",
+    'wopi_storages{protocol="s3",conformance="A"}': "3x120",
     'wopi_redis_failures_total{kind="TimeoutError"}': "0x120",
     'wopi_redis_round_trip_seconds_bucket{le="0.001"}': "0+600x120",
     'wopi_redis_round_trip_seconds_bucket{le="+Inf"}': "0+600x120",
@@ -56,6 +60,9 @@ BROKEN: dict[str, dict[str, str]] = {
     "WopiProofsRefused": {'wopi_proof_failures_total{reason="no_key"}': "0+1x120"},
     "WopiSavesPileUp": {"wopi_saves_in_flight": "300x120"},
     "WopiStorageFull": {'wopi_requests_total{operation="put_file",status="507"}': "0+1x120"},
+    "WopiStorageFails": {'wopi_storage_failures_total{protocol="s3"}': "0+30x120"},
+    "WopiStorageLeftAlone": {'wopi_storage_circuits_open{protocol="s3"}': "1x120"},
+    "WopiStorageUnsafe": {'wopi_storages{protocol="s3",conformance="none"}': "1x120"},
     "WopiRedisFails": {'wopi_redis_failures_total{kind="TimeoutError"}': "0+20x120"},
     "WopiRedisSlow": {
         'wopi_redis_round_trip_seconds_bucket{le="0.001"}': "0+1x120",
@@ -95,6 +102,8 @@ def case(series: dict[str, str], alert: str, *, fires: bool) -> dict[str, Any]:
         labels["operation"] = "lock"
     if alert == "WopiProofsRefused":
         labels["reason"] = "no_key"
+    if alert.startswith("WopiStorage") and alert != "WopiStorageFull":
+        labels["protocol"] = "s3"
     expected = {"exp_labels": labels, "exp_annotations": rule["annotations"]}
     return {
         "interval": "1m",

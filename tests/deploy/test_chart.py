@@ -242,6 +242,23 @@ def test_scaled_services_have_no_replicas_of_their_own() -> None:
         assert ("replicas" in deployment["spec"]) == (name not in scaled)
 
 
+def test_wopi_services_scale_by_the_bytes_of_saves_in_flight() -> None:
+    def metrics_of(profile: str) -> list[dict[str, Any]]:
+        scaler = of_kind(rendered(profile), "HorizontalPodAutoscaler")[
+            "wopi-genro-wopi-wopi-service"
+        ]
+        return scaler["spec"]["metrics"]
+
+    pods = [m["pods"] for m in metrics_of("production") if m["type"] == "Pods"]
+    assert pods == [
+        {
+            "metric": {"name": "wopi_spooled_bytes"},
+            "target": {"type": "AverageValue", "averageValue": "256Mi"},
+        }
+    ]
+    assert [m["type"] for m in metrics_of("gateway-api")] == ["Resource"]
+
+
 def test_tenants_are_applied_after_each_upgrade() -> None:
     manifests = rendered("production", configurationPrune=True)
     job = of_kind(manifests, "Job")["wopi-genro-wopi-configuration"]

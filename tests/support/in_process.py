@@ -4,7 +4,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from httpx import ASGITransport, AsyncClient
+from litestar.types import ASGIApp
 
 from genro_wopi.adapters.new_keys import new_encryption_key, new_signing_key, verify_keys
 from genro_wopi.adapters.redis.client import RedisClient
@@ -43,8 +45,16 @@ class Wopi:
     def token(self) -> str:
         return self.token_of(self.session)
 
+    def token_with(self, **changes: str) -> str:
+        """Make a token of the session whose claims are changed."""
+        claims = msgspec.structs.replace(self.claims_of(self.session), **changes)
+        return self.signer.sign(claims).reveal()
+
     def token_of(self, session: Session) -> str:
-        claims = AccessClaims(
+        return self.signer.sign(self.claims_of(session)).reveal()
+
+    def claims_of(self, session: Session) -> AccessClaims:
+        return AccessClaims(
             session_id=session.session_id,
             file_id=session.file_id,
             tenant_id=TENANT,
@@ -53,7 +63,12 @@ class Wopi:
             user=session.user,
             expires_us=session.created_us + 3_600_000_000,
         )
-        return self.signer.sign(claims).reveal()
+
+
+def client_of(app: ASGIApp) -> AsyncClient:
+    """Return a client that calls an application in this process."""
+    transport = ASGITransport(app)  # pyright: ignore[reportArgumentType] - litestar's own types
+    return AsyncClient(transport=transport, base_url="http://wopi")
 
 
 async def wopi_in_process(
@@ -83,8 +98,7 @@ async def wopi_in_process(
     await _configure(redis, files)
     session = await world.session(await world.file(), kind=EditorKind.GENERIC)
     service = build_service(settings, redis, Readiness(), stack, RedisTimeline(redis))
-    transport = ASGITransport(create_app(service, redis))  # pyright: ignore[reportArgumentType] - litestar's own types
-    http = await stack.enter_async_context(AsyncClient(transport=transport, base_url="http://wopi"))
+    http = await stack.enter_async_context(client_of(create_app(service, redis)))
     return Wopi(http, session, service, redis, world, files, signer(private.signing_keys))
 
 

@@ -239,9 +239,9 @@ def apache_binary() -> str | None:
 
 
 @contextmanager
-def dav_process(binary: str) -> Generator[str]:
+def dav_process(binary: str, port: int = 0) -> Generator[str]:
     """Serve a folder by WebDAV; yields its address."""
-    port = free_port()
+    port = port or free_port()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "www").mkdir()

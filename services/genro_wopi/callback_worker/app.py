@@ -16,15 +16,12 @@ from genro_wopi.adapters.redis.event_log import RedisEventLog
 from genro_wopi.adapters.redis.event_outbox import RedisEventOutbox
 from genro_wopi.adapters.redis.event_queue import RedisEventQueue
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
-from genro_wopi.adapters.redis.leases import RedisLeases
 from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
 from genro_wopi.adapters.redis.session_ends import RedisSessionEnds
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.upkeep_queue import RedisUpkeepQueue
 from genro_wopi.adapters.secrets import AesGcmRing
-from genro_wopi.adapters.storage.opener import CachingStorageOpener
-from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.adapters.webhooks import WebhookReceiver
 from genro_wopi.callback_worker.operations.backlog import Backlog
 from genro_wopi.callback_worker.operations.deliver import WAIT_MS, Deliverer
@@ -33,11 +30,13 @@ from genro_wopi.callback_worker.operations.upkeep import Caretaker, keep_up
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.events import Delivery, DeliveryOutcome, Receiver
 from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.storages import StorageProtocol
 from genro_wopi.domain.tenants import TenantStore
 from genro_wopi.runtime import metrics
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.logs import get_logger
 from genro_wopi.runtime.settings import SINK_STREAM, SINK_WEBHOOK, Settings
+from genro_wopi.runtime.storages import storage_opener
 
 BLOCKING_TIMEOUT_S: Final = WAIT_MS / 1000 + 2.0
 """Above the time that a blocking read waits, so that waiting is not taken for an outage."""
@@ -65,14 +64,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             SINK_STREAM: RedisEventOutbox(redis, directory),
             SINK_WEBHOOK: webhooks,
         }
-        storages = CachingStorageOpener(
-            StorageSurroundings(
-                local_roots=settings.local_roots,
-                ring=ring,
-                egress=EgressPolicy(settings.storage_allow, setting="WOPI_STORAGE_ALLOW"),
-                leases=RedisLeases(redis),
-            )
-        )
+        storages = storage_opener(settings, redis, ring)
         stack.push_async_callback(storages.aclose)
         caretaker = Caretaker(
             audit=RedisAuditStore(redis, partitions),
@@ -91,6 +83,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             dead_letter_days=settings.dead_letter_days,
             report=report_upkeep,
             report_totals=report_totals,
+            report_storages=report_storages,
         )
         queue = RedisEventQueue(redis, blocking, partitions)
         deliverer = Deliverer(
@@ -160,6 +153,13 @@ def report_totals(dead_letters: int, sessions: int) -> None:
     """Show what there is of the whole cluster."""
     metrics.DEAD_LETTERS.set(dead_letters)
     metrics.SESSIONS.set(sessions)
+
+
+def report_storages(counts: Mapping[tuple[StorageProtocol, str], int]) -> None:
+    """Show what is known of all tenants' storages."""
+    metrics.STORAGES.clear()
+    for (protocol, found), count in counts.items():
+        metrics.STORAGES.labels(protocol, found).set(count)
 
 
 def report_upkeep(what: str, count: int) -> None:

@@ -23,7 +23,6 @@ from genro_wopi.adapters.redis.event_log import RedisEventLog
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.idempotency_store import RedisIdempotencyStore
 from genro_wopi.adapters.redis.instance_store import RedisInstanceStore
-from genro_wopi.adapters.redis.leases import RedisLeases
 from genro_wopi.adapters.redis.lock_store import RedisLockStore
 from genro_wopi.adapters.redis.move_ledger import RedisMoveLedger
 from genro_wopi.adapters.redis.partitions import Partitions
@@ -35,8 +34,6 @@ from genro_wopi.adapters.redis.witness import RedisSelfWitness
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.session_service import SessionServiceClient
 from genro_wopi.adapters.spool import Spool
-from genro_wopi.adapters.storage.opener import CachingStorageOpener
-from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.moves import Mover
@@ -45,12 +42,14 @@ from genro_wopi.gateway.operations.rates import Rates
 from genro_wopi.gateway.routes.api import api_routes
 from genro_wopi.gateway.routes.console.pages import CONSOLE_ROUTES
 from genro_wopi.gateway.routes.forward import Forwarder, forward_route
+from genro_wopi.gateway.routes.journal import Journal
 from genro_wopi.gateway.routes.launch import LAUNCH_ROUTES
 from genro_wopi.gateway.routes.pages import PAGES
 from genro_wopi.gateway.routes.service import GatewayService
 from genro_wopi.runtime import metrics
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.settings import Settings
+from genro_wopi.runtime.storages import storage_opener
 from genro_wopi.web.health import health_routes
 from genro_wopi.web.server import Readiness, serve
 
@@ -88,14 +87,7 @@ def build_service(
     editors = RedisEditorStore(redis)
     directory = FetchingEditorDirectory(editors, editor_policy)
     ring = AesGcmRing(settings.encryption_keys)
-    storages = CachingStorageOpener(
-        StorageSurroundings(
-            local_roots=settings.local_roots,
-            ring=ring,
-            egress=EgressPolicy(settings.storage_allow, setting="WOPI_STORAGE_ALLOW"),
-            leases=RedisLeases(redis),
-        )
-    )
+    storages = storage_opener(settings, redis, ring)
     sessions = SessionServiceClient(settings.session_service_url, settings.internal_token)
     for close in (directory.aclose, storages.aclose, sessions.aclose):
         stack.push_async_callback(close)
@@ -103,7 +95,11 @@ def build_service(
     tenants, clock = RedisTenantStore(redis), SystemClock()
     partitions = Partitions(redis, settings.event_partitions)
     registry = RedisFileRegistry(redis, partitions)
-    spool = Spool(settings.spool_dir, disk_bytes_max=settings.spool_bytes_max)
+    spool = Spool(
+        settings.spool_dir,
+        disk_bytes_max=settings.spool_bytes_max,
+        observe=metrics.SPOOLED_BYTES.inc,
+    )
     spool.remove_leftovers()
     mover = Mover(
         registry=registry,
@@ -155,6 +151,9 @@ def build_service(
         public_url=settings.public_url,
         version=version("genro-wopi"),
         visits=RedisConsoleVisits(redis),
+        journal=Journal(
+            slow_request_seconds=settings.slow_request_seconds, log_sample=settings.log_sample
+        ),
     )
 
 

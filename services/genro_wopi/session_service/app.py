@@ -14,14 +14,11 @@ from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.editor_store import RedisEditorStore
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.instance_store import RedisInstanceStore
-from genro_wopi.adapters.redis.leases import RedisLeases
 from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.timeline import RedisTimeline
 from genro_wopi.adapters.secrets import AesGcmRing
-from genro_wopi.adapters.storage.opener import CachingStorageOpener
-from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.adapters.tokens import own_verifier, signer
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import HostError
@@ -30,6 +27,7 @@ from genro_wopi.runtime import metrics
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.logs import get_logger
 from genro_wopi.runtime.settings import Settings
+from genro_wopi.runtime.storages import storage_opener
 from genro_wopi.session_service.operations.desk import Desk
 from genro_wopi.session_service.routes import ROUTES, SessionService
 from genro_wopi.web.health import health_routes
@@ -53,14 +51,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             fresh_s=CONFIGURATION_FRESH_S,
         )
         ring = AesGcmRing(settings.encryption_keys)
-        storages = CachingStorageOpener(
-            StorageSurroundings(
-                local_roots=settings.local_roots,
-                ring=ring,
-                egress=EgressPolicy(settings.storage_allow, setting="WOPI_STORAGE_ALLOW"),
-                leases=RedisLeases(redis),
-            )
-        )
+        storages = storage_opener(settings, redis, ring)
         stack.push_async_callback(editors.aclose)
         stack.push_async_callback(storages.aclose)
         tenants = RedisTenantStore(redis)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from litestar import MediaType, Request, Response, post
 
+from genro_wopi.adapters.tracing import TRACEPARENT, span
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.errors import NotFoundError, UnauthenticatedError
 from genro_wopi.domain.secrets import Secret
@@ -110,7 +111,8 @@ async def _answered(
     try:
         _require_ours(request, service.internal_token)
         call = msgspec.json.decode(await request.body(), type=Call)
-        result = await work(service, call)
+        with span(f"session {name}", parent=request.headers.get(TRACEPARENT, "")):
+            result = await work(service, call)
     except Exception as error:
         answer = problem_answer(error)
         log = get_logger()

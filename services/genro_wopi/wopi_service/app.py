@@ -14,7 +14,6 @@ from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.editor_store import RedisEditorStore
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.intent_store import RedisIntentStore
-from genro_wopi.adapters.redis.leases import RedisLeases
 from genro_wopi.adapters.redis.lock_store import RedisLockStore
 from genro_wopi.adapters.redis.move_ledger import RedisMoveLedger
 from genro_wopi.adapters.redis.partitions import Partitions
@@ -26,8 +25,6 @@ from genro_wopi.adapters.redis.timeline import RedisTimeline
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.session_service import SessionServiceClient
 from genro_wopi.adapters.spool import Spool
-from genro_wopi.adapters.storage.opener import CachingStorageOpener
-from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.adapters.tokens import JwtVerifier, public_keys
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.moves import Mover
@@ -35,6 +32,7 @@ from genro_wopi.domain.timeline import Timeline
 from genro_wopi.runtime import metrics
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.settings import Settings
+from genro_wopi.runtime.storages import storage_opener
 from genro_wopi.web.health import health_routes
 from genro_wopi.web.server import Readiness, serve
 from genro_wopi.wopi_service.operations.host import Host
@@ -79,14 +77,7 @@ def build_service(
         RedisEditorStore(redis), EgressPolicy(settings.editor_allow, setting="WOPI_EDITOR_ALLOW")
     )
     ring = AesGcmRing(settings.encryption_keys)
-    storages = CachingStorageOpener(
-        StorageSurroundings(
-            local_roots=settings.local_roots,
-            ring=ring,
-            egress=EgressPolicy(settings.storage_allow, setting="WOPI_STORAGE_ALLOW"),
-            leases=RedisLeases(redis),
-        )
-    )
+    storages = storage_opener(settings, redis, ring)
     trader = SessionServiceClient(settings.session_service_url, settings.internal_token)
     for close in (editors.aclose, storages.aclose, trader.aclose):
         stack.push_async_callback(close)
@@ -118,7 +109,11 @@ def build_service(
         src_url=settings.src_url,
     )
     Path(settings.spool_dir).mkdir(parents=True, exist_ok=True)
-    spool = Spool(settings.spool_dir, disk_bytes_max=settings.spool_bytes_max)
+    spool = Spool(
+        settings.spool_dir,
+        disk_bytes_max=settings.spool_bytes_max,
+        observe=metrics.SPOOLED_BYTES.inc,
+    )
     spool.remove_leftovers()
     return WopiService(
         host=host,
@@ -127,6 +122,8 @@ def build_service(
         file_bytes_max=settings.file_bytes_max,
         readiness=readiness,
         internal_token=settings.internal_token,
+        slow_request_seconds=settings.slow_request_seconds,
+        log_sample=settings.log_sample,
     )
 
 

@@ -18,3 +18,6 @@ class WopiService(msgspec.Struct, frozen=True, kw_only=True):
     file_bytes_max: int
     readiness: Readiness
     internal_token: Secret
+    slow_request_seconds: float
+    log_sample: int
+    """Of so many requests that only read, one has a log line."""

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from genro_wopi.adapters.tracing import TRACEPARENT
 from genro_wopi.domain.events import Event
 from genro_wopi.protocol.times import format_us
 
@@ -30,7 +31,8 @@ def payload(event: Event) -> dict[str, object]:
         "timestamp": format_us(event.at_us),
     }
     for name, value in event.details.items():
-        fields |= _detail(name, value)
+        if name != TRACEPARENT:
+            fields |= _detail(name, value)
     return fields
 
 

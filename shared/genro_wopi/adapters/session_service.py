@@ -7,6 +7,7 @@ import httpcore
 import msgspec
 
 from genro_wopi.adapters.http.fetch import Answer, FetchError, fetch
+from genro_wopi.adapters.tracing import TRACEPARENT, traceparent
 from genro_wopi.domain.access_tokens import TradedTokens
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.errors import UnauthenticatedError, UnavailableError
@@ -84,6 +85,9 @@ class SessionServiceClient:
             (b"content-type", b"application/json"),
             (b"authorization", f"Bearer {self._token.reveal()}".encode()),
         ]
+        trace = traceparent()
+        if trace:
+            headers.append((TRACEPARENT.encode(), trace.encode()))
         try:
             return await fetch(
                 self._pool,

@@ -11,7 +11,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -52,10 +52,23 @@ class SpooledBody:
 
 
 class Spool:
-    """A bounded place for bodies that are being received."""
+    """A bounded place for bodies that are being received.
 
-    def __init__(self, folder: Path, *, disk_bytes_max: int) -> None:
+    Args:
+        folder: where large ones lie.
+        disk_bytes_max: what they may take there.
+        observe: is told how many bytes came (or, negative, went), in memory and on disk.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        disk_bytes_max: int,
+        observe: Callable[[int], None] = lambda _bytes: None,
+    ) -> None:
         self._folder = folder
+        self._observe = observe
         self._disk_bytes_max = disk_bytes_max
         self._disk_bytes = 0
         self._receptions = 0
@@ -105,6 +118,10 @@ class Spool:
         finally:
             self._receptions -= 1
             await reception.discard()
+
+    def count(self, size_bytes: int) -> None:
+        """Tell the observer what came or went."""
+        self._observe(size_bytes)
 
     def reserve(self, size_bytes: int) -> None:
         """Take a share of the disk.
@@ -160,6 +177,7 @@ class _Reception:
 
     async def add(self, chunk: bytes) -> None:
         self._size_bytes += len(chunk)
+        self._spool.count(len(chunk))
         if self._size_bytes > self._size_bytes_max:
             raise _too_large(self._size_bytes_max)
         self._batch.append(chunk)
@@ -180,6 +198,7 @@ class _Reception:
     async def discard(self) -> None:
         if self._writing is not None:
             await asyncio.wait((self._writing,))
+        self._spool.count(-self._size_bytes)
         self._spool.give_back(self._reserved_bytes)
         if self._path is not None:
             path, descriptor = self._path, self._descriptor

@@ -51,6 +51,7 @@ class JwtSigner:
             "fid": claims.file_id,
             "tid": claims.tenant_id,
             "edr": claims.editor,
+            "edk": claims.editor_kind,
             "edit": claims.can_edit,
             "usr": claims.user[:USER_LENGTH_MAX],
             "exp": claims.expires_us // 1_000_000,
@@ -110,6 +111,7 @@ class JwtVerifier:
             file_id=FileId(claims.fid),
             tenant_id=TenantId(claims.tid),
             editor=claims.edr,
+            editor_kind=claims.edk,
             can_edit=claims.edit,
             user=claims.usr,
             expires_us=claims.exp * 1_000_000,
@@ -123,6 +125,7 @@ class _Payload(msgspec.Struct, frozen=True):
     tid: str
     exp: int
     edr: str = ""
+    edk: str = ""
     edit: bool = False
     usr: str = ""
     par: str = ""

@@ -19,6 +19,7 @@ from genro_wopi.adapters.event_payload import payload
 from genro_wopi.adapters.http.egress import GuardedNetwork
 from genro_wopi.adapters.http.fetch import Answer, FetchError, fetch
 from genro_wopi.adapters.http.trusting_pools import TrustingPools
+from genro_wopi.adapters.tracing import TRACEPARENT, span, traceparent
 from genro_wopi.domain.events import DeliveryOutcome, Event
 from genro_wopi.domain.secrets import Secret, SecretRing, UnreadableSecretError
 from genro_wopi.domain.tenants import AuthMethod, Directory, Tenant
@@ -52,8 +53,19 @@ class WebhookReceiver:
             return DeliveryOutcome(delivered=True, reason="not asked for", skipped=True)
         if tenant.callbacks_disabled:
             return DeliveryOutcome(delivered=False, reason=_DISABLED, gone=True)
+        parent = event.details.get(TRACEPARENT, "")
+        with span("callback", parent=parent, event=event.name, attempt=event.attempt) as step:
+            outcome = await self._send(tenant, tenant.client_base_url, event)
+            step.set(delivered=outcome.delivered)
+        return outcome
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        await self._pools.aclose()
+
+    async def _send(self, tenant: Tenant, base_url: str, event: Event) -> DeliveryOutcome:
         body = msgspec.json.encode(payload(event))
-        url = tenant.client_base_url.rstrip("/") + tenant.client_callback_path
+        url = base_url.rstrip("/") + tenant.client_callback_path
         try:
             headers = self._headers(tenant, event.event_id, body)
             pool = await self._pools.trusting(tenant.client_ca)
@@ -63,10 +75,6 @@ class WebhookReceiver:
         except (FetchError, UnreadableSecretError, ValueError) as error:
             return DeliveryOutcome(delivered=False, reason=str(error))
         return _outcome(answer, strict=tenant.callback_strict)
-
-    async def aclose(self) -> None:
-        """Close connections."""
-        await self._pools.aclose()
 
     def _headers(self, tenant: Tenant, event_id: str, body: bytes) -> list[tuple[bytes, bytes]]:
         moment = int(time.time())
@@ -86,6 +94,9 @@ class WebhookReceiver:
         authorization = self._authorization(tenant)
         if authorization:
             headers["authorization"] = authorization
+        trace = traceparent()
+        if trace:
+            headers[TRACEPARENT] = trace
         return [(k.encode(), v.encode()) for k, v in headers.items()]
 
     def _authorization(self, tenant: Tenant) -> str:

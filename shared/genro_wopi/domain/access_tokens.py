@@ -22,6 +22,8 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
     user: str
     """Name of the person, shown to others while this session holds the lock."""
     expires_us: int
+    editor_kind: str = ""
+    """Only for what is counted and logged; empty for none."""
     parent: SessionId = SessionId("")
     """The session that this token was traded from; empty for one that the API created."""
 

@@ -346,3 +346,7 @@ def require_same(found: Head | None, expected: Head | None) -> None:
 
 class StorageFaultError(HostError):
     """The storage did not answer, or not in a way that tells what happened."""
+
+
+class FileBusyError(StorageFaultError):
+    """The storage answers, but this one file cannot be had now, since others hold it."""

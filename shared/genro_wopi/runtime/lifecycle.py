@@ -11,6 +11,7 @@ import uvloop
 
 from genro_wopi.adapters.redis.client import RedisClient, text
 from genro_wopi.adapters.redis.schema import SCHEMA, NewerSchemaError, bring_up_to_date
+from genro_wopi.adapters.tracing import TracingUnavailableError, start_tracing
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.runtime.logs import configure_logs, get_logger
 from genro_wopi.runtime.metrics import serve_metrics
@@ -48,8 +49,12 @@ def run_service(
     log = get_logger()
     try:
         serve_metrics(settings.host, settings.metrics_port)
-        uvloop.run(_until_stopped(main, settings))
-    except (StartError, OSError, UnavailableError) as error:
+        end_tracing = start_tracing(service, os.environ if environment is None else environment)
+        try:
+            uvloop.run(_until_stopped(main, settings))
+        finally:
+            end_tracing()
+    except (StartError, OSError, UnavailableError, TracingUnavailableError) as error:
         log.error("service_failed", reason=str(error))
         return EXIT_FAILED
     return 0

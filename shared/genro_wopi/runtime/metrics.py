@@ -5,12 +5,14 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
+from genro_wopi.domain.storages import StorageProtocol
+
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25)
 
 WOPI_REQUESTS: Final = Counter(
     "wopi_requests_total",
-    "WOPI requests by operation and status.",
-    ("operation", "status"),
+    "WOPI requests by operation, status and kind of editor.",
+    ("operation", "status", "editor"),
 )
 WOPI_SECONDS: Final = Histogram(
     "wopi_request_duration_seconds",
@@ -22,6 +24,9 @@ WOPI_BYTES: Final = Counter(
     "wopi_bytes_total", "Bytes of documents received and sent.", ("direction",)
 )
 SAVES_IN_FLIGHT: Final = Gauge("wopi_saves_in_flight", "Saves being received or committed.")
+SPOOLED_BYTES: Final = Gauge(
+    "wopi_spooled_bytes", "Bytes of saves that are being received or committed."
+)
 PROOF_FAILURES: Final = Counter(
     "wopi_proof_failures_total", "Requests whose proof was refused, by reason.", ("reason",)
 )
@@ -56,6 +61,27 @@ REDIS_SECONDS: Final = Histogram(
 REDIS_FAILURES: Final = Counter(
     "wopi_redis_failures_total", "Round trips to Redis that failed, by kind of failure.", ("kind",)
 )
+STORAGE_SECONDS: Final = Histogram(
+    "wopi_storage_seconds",
+    "Calls of storages, by back end and operation; of a read, until its first byte.",
+    ("protocol", "operation"),
+    buckets=_BUCKETS,
+)
+STORAGE_FAILURES: Final = Counter(
+    "wopi_storage_failures_total",
+    "Calls that a storage did not answer as it should.",
+    ("protocol", "operation"),
+)
+STORAGE_CIRCUITS_OPEN: Final = Gauge(
+    "wopi_storage_circuits_open",
+    "Storages that this process leaves alone since they keep failing, by back end.",
+    ("protocol",),
+)
+STORAGES: Final = Gauge(
+    "wopi_storages",
+    "Storages by back end and by what their probe found: A, B, none, or unknown.",
+    ("protocol", "conformance"),
+)
 SESSIONS: Final = Gauge("wopi_sessions", "Sessions that have not ended, of the whole cluster.")
 DEAD_LETTERS: Final = Gauge("wopi_event_dead_letters", "Events that were given up and are kept.")
 EVENT_BACKLOG: Final = Gauge("wopi_event_backlog", "Events that wait for their delivery.")
@@ -64,15 +90,23 @@ EVENT_BACKLOGS_FULL: Final = Gauge(
 )
 
 
-@lru_cache(maxsize=256)
-def _wopi_children(operation: str, status: int) -> tuple[Counter, Histogram]:
-    """Look the labelled metrics up once; operations and statuses are few."""
-    return WOPI_REQUESTS.labels(operation, str(status)), WOPI_SECONDS.labels(operation)
+@lru_cache(maxsize=1024)
+def _wopi_children(operation: str, status: int, editor: str) -> tuple[Counter, Histogram]:
+    """Look the labelled metrics up once; operations, statuses and kinds are few."""
+    counter = WOPI_REQUESTS.labels(operation, str(status), editor)
+    return counter, WOPI_SECONDS.labels(operation)
 
 
-def count_wopi_request(operation: str, status: int, seconds: float) -> None:
-    """Count one WOPI request and its time."""
-    counter, histogram = _wopi_children(operation, status)
+def count_wopi_request(operation: str, status: int, seconds: float, *, editor: str) -> None:
+    """Count one WOPI request and its time.
+
+    Args:
+        operation: out of those that exist.
+        status: of the answer.
+        seconds: until it began.
+        editor: kind of the editor that the token was made for; ``none`` where there is none.
+    """
+    counter, histogram = _wopi_children(operation, status, editor)
     counter.inc()
     histogram.observe(seconds)
 
@@ -83,6 +117,27 @@ def observe_redis(seconds: float, failure: str | None) -> None:
         REDIS_SECONDS.observe(seconds)
     else:
         REDIS_FAILURES.labels(failure).inc()
+
+
+@lru_cache(maxsize=128)
+def _storage_seconds(protocol: StorageProtocol, operation: str) -> Histogram:
+    return STORAGE_SECONDS.labels(protocol, operation)
+
+
+class StorageMetrics:
+    """Implements `genro_wopi.adapters.storage.watched.StorageObserver`."""
+
+    def called(
+        self, protocol: StorageProtocol, operation: str, seconds: float, *, failed: bool
+    ) -> None:
+        """See StorageObserver."""
+        _storage_seconds(protocol, operation).observe(seconds)
+        if failed:
+            STORAGE_FAILURES.labels(protocol, operation).inc()
+
+    def circuit(self, protocol: StorageProtocol, *, is_open: bool) -> None:
+        """See StorageObserver."""
+        STORAGE_CIRCUITS_OPEN.labels(protocol).inc(1 if is_open else -1)
 
 
 def serve_metrics(host: str, port: int) -> None:

@@ -108,6 +108,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     event_backlog_max: int
     dead_letter_days: int
     event_sinks: tuple[str, ...]
+    slow_request_seconds: int
+    log_sample: int
     log_format: str
     log_level: str
 
@@ -413,6 +415,24 @@ SETTINGS: Final = (
         example="webhook,redis-stream",
         default="webhook",
         services=_C,
+    ),
+    Setting(
+        name="slow_request_seconds",
+        parse=number(1, 3600),
+        kind="seconds",
+        help="A request that takes so long has a line in the log, whatever it is.",
+        example="5",
+        default="5",
+        services=_G | _W,
+    ),
+    Setting(
+        name="log_sample",
+        parse=number(1, 1_000_000),
+        kind="number",
+        help="Of so many requests that only read, and succeed, one has a line in the log; 1: all.",
+        example="100",
+        default="100",
+        services=_G | _W,
     ),
     Setting(
         name="log_format",

@@ -5,7 +5,8 @@ again by the next. Only what the host itself kept is ever removed.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -19,7 +20,7 @@ from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.moves import deleted_at_us
 from genro_wopi.domain.rescues import Rescue, RescueStore, rescue_note
 from genro_wopi.domain.session_ends import SessionEnds
-from genro_wopi.domain.storages import StorageBackend, StorageOpener
+from genro_wopi.domain.storages import StorageBackend, StorageOpener, StorageProtocol
 from genro_wopi.domain.tenants import Directory, TenantStore
 from genro_wopi.domain.upkeep_queue import DueFile, UpkeepQueue
 from genro_wopi.domain.version_policy import DAY_US, VersionPolicy, upkeep
@@ -28,12 +29,18 @@ ROUND_S: Final = 2.0
 FILES_AT_ONCE: Final = 20
 VERSIONS_MAX: Final = 5_000
 SWEEP_MS: Final = 600_000
+COUNT_S: Final = 600.0
+"""How often storages are counted."""
+
 RESCUES_AT_ONCE: Final = 100
 TENANTS_AT_ONCE: Final = 100
 AGAIN_MS_MAX: Final = 7 * 86_400_000
 """A file is looked at once a week at least, so that a policy that was changed takes effect."""
 
 Report = Callable[[str, int], None]
+ReportStorages = Callable[[Mapping[tuple[StorageProtocol, str], int]], None]
+"""Is told how many storages there are, by back end and by what their probe found."""
+
 ReportTotals = Callable[[int, int], None]
 """Is told how many dead letters and sessions there are."""
 
@@ -57,12 +64,17 @@ class Caretaker(msgspec.Struct, frozen=True, kw_only=True):
     dead_letter_days: int
     report: Report
     report_totals: ReportTotals = lambda _dead_letters, _sessions: None
+    report_storages: ReportStorages = lambda _counts: None
 
 
 async def keep_up(caretaker: Caretaker, stopping: asyncio.Event) -> None:
     """Look at due files every few seconds until told to stop."""
+    counted_s = -COUNT_S
     while not stopping.is_set():
         await _tried(lambda: _round(caretaker))
+        if caretaker.clock.monotonic_s() - counted_s >= COUNT_S:
+            counted_s = caretaker.clock.monotonic_s()
+            await _tried(lambda: count_storages(caretaker))
         await pause(stopping, ROUND_S)
 
 
@@ -78,6 +90,19 @@ async def _round(caretaker: Caretaker) -> None:
         await end_rescues(caretaker)
         await end_audit(caretaker)
         await end_dead_letters(caretaker)
+
+
+async def count_storages(caretaker: Caretaker) -> None:
+    """Tell what probes found of all tenants' storages; every worker does, and shows the same."""
+    counts: Counter[tuple[StorageProtocol, str]] = Counter()
+    after = ""
+    while tenants := await caretaker.tenants.list_tenants(after=after, limit=TENANTS_AT_ONCE):
+        for tenant in tenants:
+            for storage in await caretaker.tenants.list_storages(tenant.tenant_id):
+                found = storage.probe.storage_class if storage.probe else "unknown"
+                counts[storage.protocol, found] += 1
+        after = tenants[-1].tenant_id
+    caretaker.report_storages(counts)
 
 
 async def end_audit(caretaker: Caretaker) -> None:

@@ -9,12 +9,14 @@ from litestar import MediaType, Request, Response, route
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 
+from genro_wopi.adapters.tracing import TRACEPARENT, span
 from genro_wopi.domain.callers import Caller
 from genro_wopi.gateway.operations import files
 from genro_wopi.gateway.operations.authenticate import authenticate
 from genro_wopi.gateway.routes import idempotency
 from genro_wopi.gateway.routes.auditing import note
 from genro_wopi.gateway.routes.handlers import HANDLERS
+from genro_wopi.gateway.routes.journal import REQUEST_ID, Answered, request_id_of
 from genro_wopi.gateway.routes.service import GatewayService
 from genro_wopi.management.catalog import ALIASES, OPERATIONS
 from genro_wopi.management.decode import convert_request, decode_json_object
@@ -26,8 +28,6 @@ from genro_wopi.management.operation import (
     Owner,
     Upserted,
 )
-from genro_wopi.runtime import metrics
-from genro_wopi.runtime.logs import get_logger
 from genro_wopi.web.errors import problem_answer
 from genro_wopi.web.streaming import StreamResponse, body_chunks, drain
 
@@ -65,29 +65,43 @@ def _route(operation: Operation[Any, Any], path: str, methods: list[str]) -> HTT
 
 async def _answered(operation: Operation[Any, Any], request: ApiRequest) -> Response[Any]:
     service: GatewayService = request.app.state["gateway"]
+    request_id = request_id_of(request.headers.get(REQUEST_ID))
     started_s = time.perf_counter()
     service.readiness.in_flight += 1
-    command, reason = _Command(), ""
+    command = _Command()
+    failure: Exception | None = None
     try:
-        answer = await _carry_out(service, operation, request, command)
-    except Exception as error:  # noqa: BLE001 - the top of every request: it answers, logs, counts
-        answer, reason = _refused(error, operation.name), str(error)
-        await drain(request)
-    try:
-        if command.caller is not None and command.parameters is not None:
+        parent = request.headers.get(TRACEPARENT, "")
+        with span(f"api {operation.name}", parent=parent) as step:
+            try:
+                answer = await _carry_out(service, operation, request, command)
+            except Exception as error:  # noqa: BLE001 - the top of every request: it answers
+                answer, failure = _refused(error), error
+                await drain(request)
             status = answer.status_code or operation.status
+            step.set(status=status)
+        if command.caller is not None and command.parameters is not None:
             await note(
                 service,
                 operation,
                 command.caller,
                 command.parameters,
                 status=status,
-                reason=reason,
+                reason="" if failure is None else str(failure),
             )
     finally:
         service.readiness.in_flight -= 1
-    metrics.API_REQUESTS.labels(operation.name, str(answer.status_code)).inc()
-    metrics.API_SECONDS.labels(operation.name).observe(time.perf_counter() - started_s)
+    service.journal.note(
+        Answered(
+            operation=operation,
+            request_id=request_id,
+            caller=command.caller,
+            status=status,
+            seconds=time.perf_counter() - started_s,
+            failure=failure,
+        )
+    )
+    answer.headers[REQUEST_ID] = request_id
     return answer
 
 
@@ -231,13 +245,8 @@ def shown_token(request: ApiRequest) -> str:
     return request.headers.get("x-api-token", "").strip()
 
 
-def _refused(error: Exception, operation: str) -> Response[Any]:
+def _refused(error: Exception) -> Response[Any]:
     answer = problem_answer(error)
-    log = get_logger()
-    if answer.status == 500:  # noqa: PLR2004 - a bug
-        log.error("api_failed", operation=operation, exc_info=error)
-    else:
-        log.info("api_refused", operation=operation, status=answer.status, reason=str(error))
     return Response(
         answer.body,
         status_code=answer.status,

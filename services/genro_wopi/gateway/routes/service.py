@@ -7,6 +7,7 @@ from genro_wopi.adapters.spool import Spool
 from genro_wopi.domain.console import ConsoleVisits
 from genro_wopi.domain.secrets import Secret
 from genro_wopi.gateway.operations.office import Office
+from genro_wopi.gateway.routes.journal import Journal
 from genro_wopi.web.server import Readiness
 
 
@@ -22,3 +23,4 @@ class GatewayService(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str
     version: str
     visits: ConsoleVisits
+    journal: Journal

@@ -35,6 +35,7 @@ async def trade_tokens(desk: Desk, request: TradeRequest) -> TradedTokens:
                 file_id=file_id,
                 tenant_id=session.tenant_id,
                 editor=f"{editor.scope}/{editor.name}" if editor else "",
+                editor_kind=editor.kind if editor else "",
                 can_edit=session.can_edit,
                 user=session.user or session.account,
                 expires_us=status.ends_us + GRACE_MS * 1000,

@@ -1,7 +1,7 @@
 """Finds the handler of a WOPI request, and makes its answer.
 
-Each answer is made in one place (`WopiRoutes.__call__`): it counts the request, writes its log line
-and turns an error into the status that a WOPI client understands.
+Each answer is made in one place (`WopiRoutes.__call__`), which turns an error into the status that
+a WOPI client understands, and has what happened written down.
 """
 
 import time
@@ -10,24 +10,21 @@ from typing import Final
 
 from litestar.types import HTTPScope, Receive, Send
 
+from genro_wopi.adapters.tracing import TRACEPARENT, span
 from genro_wopi.domain.doctor import ECHO_PATH
 from genro_wopi.domain.errors import (
     HostError,
     InvalidRequestError,
     NotFoundError,
-    ProofRefusedError,
-    UnauthenticatedError,
     UnsupportedOperationError,
 )
 from genro_wopi.domain.identifiers import FILE_ID, FileId
-from genro_wopi.domain.timeline import TimelineEntry
 from genro_wopi.protocol import headers as names
-from genro_wopi.runtime import metrics
-from genro_wopi.runtime.logs import get_logger
 from genro_wopi.web.errors import wopi_answer
 from genro_wopi.wopi_service.exchange import Exchange, Reply
 from genro_wopi.wopi_service.routes import containers, doctor, ecosystem, files
-from genro_wopi.wopi_service.routes.reading import Handler, editor_request
+from genro_wopi.wopi_service.routes.journal import Answered, Journal
+from genro_wopi.wopi_service.routes.reading import Handler
 from genro_wopi.wopi_service.service import WopiService
 
 Routes = Mapping[tuple[str, str], tuple[str, Handler]]
@@ -46,6 +43,7 @@ class WopiRoutes:
 
     def __init__(self, service: WopiService) -> None:
         self._service = service
+        self._journal = Journal(service)
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -54,42 +52,22 @@ class WopiRoutes:
         operation, handler, file_id = _match(exchange)
         service.readiness.in_flight += 1
         try:
-            reason = ""
-            try:
-                reply = await handler(service, exchange, file_id)
-            except Exception as error:  # noqa: BLE001 - the top of every request: it answers and logs
-                reply, reason = _refused(error, operation, exchange, file_id), str(error)
-                if exchange.method == "POST":
-                    await exchange.drain()
+            failure = None
+            with span(f"wopi {operation}", parent=exchange.headers.get(TRACEPARENT, "")) as step:
+                try:
+                    reply = await handler(service, exchange, file_id)
+                except Exception as error:  # noqa: BLE001 - the top of every request: it answers
+                    reply, failure = _refused(error), error
+                    if exchange.method == "POST":
+                        await exchange.drain()
+                step.set(status=reply.status, file_id=file_id)
             seconds = time.perf_counter() - started_s
-            metrics.count_wopi_request(operation, reply.status, seconds)
-            _note(service, exchange, operation, reply.status, seconds, reason)
+            self._journal.note(
+                exchange, Answered(operation, file_id, reply.status, seconds, failure)
+            )
             await reply.send(send)
         finally:
             service.readiness.in_flight -= 1
-
-
-def _note(
-    service: WopiService,
-    exchange: Exchange,
-    operation: str,
-    status: int,
-    seconds: float,
-    reason: str,
-) -> None:
-    """Write a request into the timeline of the session whose token it shows."""
-    try:
-        claims = service.host.tokens.verify(editor_request(exchange, None).token)
-    except UnauthenticatedError:
-        return
-    entry = TimelineEntry(
-        at_us=service.host.clock.now_us(),
-        what=operation,
-        status=status,
-        duration_ms=int(seconds * 1000),
-        reason=reason,
-    )
-    service.timeline.note(claims.session_id, entry)
 
 
 def _match(exchange: Exchange) -> tuple[str, Handler, FileId]:
@@ -136,24 +114,7 @@ def _refusing(error: HostError) -> Handler:
 _no_such_address: Final = _refusing(NotFoundError("There is no such address."))
 
 
-def _refused(error: Exception, operation: str, exchange: Exchange, file_id: FileId) -> Reply:
+def _refused(error: Exception) -> Reply:
     answer = wopi_answer(error)
-    if isinstance(error, ProofRefusedError):
-        metrics.PROOF_FAILURES.labels(error.kind).inc()
-    log = get_logger()
-    fields = {
-        "operation": operation,
-        "status": answer.status,
-        "file_id": file_id,
-        "request_id": exchange.headers.get("x-request-id", ""),
-        "correlation_id": exchange.headers.get("x-wopi-correlationid", ""),
-        "reason": str(error),
-    }
-    if answer.status == 500:  # noqa: PLR2004 - a refused proof, or a bug
-        log.error("wopi_failed", **fields, exc_info=error)
-    elif answer.status in {503, 507}:
-        log.error("wopi_failed", **fields)
-    else:
-        log.info("wopi_refused", **fields)
     headers = {**answer.headers, "Content-Type": answer.media_type}
     return Reply(status=answer.status, headers=headers, body=answer.body)

@@ -25,7 +25,7 @@ def editor_request(exchange: Exchange, file_id: FileId | None) -> EditorRequest:
     headers, query = exchange.headers, exchange.query
     return EditorRequest(
         file_id=file_id,
-        token=_token(query, headers.get("authorization", "")),
+        token=shown_token(exchange),
         target=f"{exchange.path}?{query}" if query else exchange.path,
         proof=ProofHeaders(
             proof=headers.get("x-wopi-proof", ""),
@@ -55,11 +55,11 @@ def target(exchange: Exchange) -> Target:
     )
 
 
-def _token(query: str, authorization: str) -> str:
-    """Return the query's token, since Collabora may cut the header's."""
-    for pair in query.split("&"):
+def shown_token(exchange: Exchange) -> str:
+    """Return the query's token, since Collabora may cut the header's; empty for none."""
+    for pair in exchange.query.split("&"):
         name, _, value = pair.partition("=")
         if name == "access_token" and value:
             return unquote(value)
-    scheme, _, token = authorization.partition(" ")
+    scheme, _, token = exchange.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""

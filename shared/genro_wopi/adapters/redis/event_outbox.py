@@ -12,6 +12,7 @@ from genro_wopi.adapters.event_payload import payload
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient
 from genro_wopi.adapters.redis.scripts import Script
+from genro_wopi.adapters.tracing import TRACEPARENT
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.events import DeliveryOutcome, Event
 from genro_wopi.domain.tenants import Directory
@@ -52,7 +53,7 @@ def cloud_event(event: Event) -> dict[str, object]:
     """Build the envelope; ``data`` has the callback's fields but the attempt."""
     data = payload(event)
     del data["attempt"]
-    return {
+    envelope: dict[str, object] = {
         "specversion": "1.0",
         "id": event.event_id,
         "source": f"/genro-wopi/tenants/{event.context.tenant_id}",
@@ -62,3 +63,6 @@ def cloud_event(event: Event) -> dict[str, object]:
         "datacontenttype": "application/json",
         "data": data,
     }
+    if TRACEPARENT in event.details:
+        envelope[TRACEPARENT] = event.details[TRACEPARENT]
+    return envelope

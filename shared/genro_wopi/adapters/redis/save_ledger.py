@@ -8,6 +8,7 @@ from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.adapters.redis.rows import GRACE_US, known_head, lease, session_ended
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.adapters.redis.upkeep_queue import TWIN
+from genro_wopi.adapters.tracing import TRACEPARENT, traceparent
 from genro_wopi.domain.commit import Begun, Save, Saved, Standing
 from genro_wopi.domain.files import FileRegistry, Head, KnownHead
 from genro_wopi.domain.identifiers import FileId
@@ -121,6 +122,7 @@ class RedisSaveLedger:
                 time.time_ns() // 1_000_000 - INTENT_AGE_MAX_MS,
                 f"{TWIN}{save.file_id}" if saved.is_twin else save.file_id,
                 *_details(save, saved),
+                *_trace(),
             ),
         )
 
@@ -137,6 +139,12 @@ class RedisSaveLedger:
                 *("recovery_id", rescue_id, "reason", reason),
             ),
         )
+
+
+def _trace() -> tuple[str, ...]:
+    """Let the event's delivery continue the trace of the save."""
+    parent = traceparent()
+    return (TRACEPARENT, parent) if parent else ()
 
 
 def _details(save: Save, saved: Saved) -> tuple[str | int, ...]:

@@ -30,7 +30,7 @@ from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import AlreadyExistsError, NotFoundError, UnavailableError
 from genro_wopi.domain.leases import Leases
 from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
-from genro_wopi.domain.storages import Body, Storage, StorageFaultError
+from genro_wopi.domain.storages import Body, FileBusyError, Storage, StorageFaultError
 
 THREADS_MAX: Final = 8
 CHUNK_BYTES: Final = 512 * 1024
@@ -124,7 +124,7 @@ class GenroStore:
                 file.close()
                 raise
             file.close()
-            raise StorageFaultError("The file changes faster than it can be read.")
+            raise FileBusyError("The file changes faster than it can be read.")
 
         entry, file = await self._run(opened)
         left = (entry.size_bytes if last is None else last + 1) - first
@@ -206,7 +206,7 @@ class GenroStore:
             async with self._leases.held(f"{self._lease_name}/{path}", wait_s=LEASE_WAIT_S):
                 yield LeaseHold()
         except UnavailableError as error:
-            raise StorageFaultError(str(error)) from error
+            raise FileBusyError(str(error)) from error
 
     async def probe(self) -> tuple[str, list[str]]:
         """See PlainStore."""

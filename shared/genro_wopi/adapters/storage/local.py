@@ -25,11 +25,11 @@ from genro_wopi.adapters.storage.surroundings import StorageSurroundings, invali
 from genro_wopi.domain.files import Head
 from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
 from genro_wopi.domain.storages import (
+    FileBusyError,
     FolderEntry,
     FolderPage,
     ProbeReport,
     Storage,
-    StorageFaultError,
     page_of,
 )
 
@@ -93,7 +93,7 @@ class LocalStorage(LocalRoot):
         await self.in_thread(lambda: move_file(self, source, target))
         head = await self.node(target).stat()
         if head is None:
-            raise StorageFaultError("The moved file is gone again.")
+            raise FileBusyError("The moved file is gone again.")
         return head
 
     async def purge(self, path: StoragePath) -> None:

@@ -1,4 +1,4 @@
-"""Opens configured storages and keeps them open, by tenant, name and revision.
+"""Opens configured storages and keeps them open, watched, by tenant, name and revision.
 
 A new back end is one module beside this one, with a function `build`, and one line in `MODULES`.
 A module is imported when its first storage is opened: the libraries of some take longer to import
@@ -13,6 +13,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
+from genro_wopi.adapters.storage.watched import Watch, WatchedBackend
+from genro_wopi.domain.circuit import Circuit
+from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import FieldError, InvalidFieldsError
 from genro_wopi.domain.storages import Storage, StorageBackend, StorageProtocol
 
@@ -76,7 +79,9 @@ class CachingStorageOpener:
 
     async def _build(self, storage: Storage) -> StorageBackend:
         build = await asyncio.to_thread(_builder, storage.protocol)
-        return await build(storage, self._surroundings)
+        backend = await build(storage, self._surroundings)
+        watch = Watch(storage.protocol, Circuit(SystemClock()), self._surroundings.observer)
+        return WatchedBackend(backend, watch)
 
     def _retire_oldest(self) -> None:
         if len(self._open) > OPEN_MAX:

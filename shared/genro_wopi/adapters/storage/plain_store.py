@@ -85,7 +85,7 @@ class PlainStore(Protocol):
         """Hold a path: of many callers one has it at a time.
 
         Raises:
-            StorageFaultError: somebody else holds it for too long.
+            FileBusyError: somebody else holds it for too long.
         """
         ...
 

@@ -16,7 +16,7 @@ from genro_wopi.adapters.storage.s3_node import S3Node
 from genro_wopi.domain.errors import AlreadyExistsError, ConflictError, NotFoundError
 from genro_wopi.domain.files import Head
 from genro_wopi.domain.paths import StoragePath
-from genro_wopi.domain.storages import HeadChangedError, StorageFaultError
+from genro_wopi.domain.storages import FileBusyError, HeadChangedError, StorageFaultError
 
 COPY_ATTEMPTS_MAX: Final = 5
 HISTORY_MAX: Final = 200
@@ -73,9 +73,9 @@ async def move_object(
         await _delete(bucket, bucket.key(source))
         moved = await S3Node(bucket, target).stat()
         if moved is None:
-            raise StorageFaultError("The moved file is gone again.")
+            raise FileBusyError("The moved file is gone again.")
         return moved
-    raise StorageFaultError("The file changes faster than it can be moved.")
+    raise FileBusyError("The file changes faster than it can be moved.")
 
 
 async def purge_object(bucket: S3Bucket, path: StoragePath) -> None:

@@ -25,6 +25,7 @@ from genro_wopi.domain.rescues import rescued_path
 from genro_wopi.domain.storages import (
     Body,
     Capabilities,
+    FileBusyError,
     HeadChangedError,
     OpenFile,
     StorageFaultError,
@@ -85,7 +86,7 @@ class S3Node:
                 require_same(await self.stat(), expected)
                 return await self._write(body, evidence, {})
         except UnavailableError as error:
-            raise StorageFaultError(str(error)) from error
+            raise FileBusyError(str(error)) from error
 
     async def presigned_url(self, *, life_s: int) -> str | None:
         """See StorageNode."""

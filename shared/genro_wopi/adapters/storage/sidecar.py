@@ -33,12 +33,12 @@ from genro_wopi.domain.rescues import rescued_path
 from genro_wopi.domain.storages import (
     Body,
     Capabilities,
+    FileBusyError,
     FolderEntry,
     FolderPage,
     HeadChangedError,
     OpenFile,
     ProbeReport,
-    StorageFaultError,
     page_of,
     require_same,
 )
@@ -133,7 +133,7 @@ class SidecarStorage:
         await self._move_history(source, target)
         entry = await self.store.stat(target)
         if entry is None:
-            raise StorageFaultError("The moved file is gone again.")
+            raise FileBusyError("The moved file is gone again.")
         if old is not None and old.evidence is not None:
             await self.remember(target, entry.fingerprint, old.evidence)
         return await self.node(target).head(entry)
@@ -240,7 +240,7 @@ class SidecarNode:
             await self._store.put(self._path, body, hold)
             entry = await self._store.stat(self._path)
             if entry is None:
-                raise StorageFaultError("The file is gone again.")
+                raise FileBusyError("The file is gone again.")
             await self._storage.remember(self._path, entry.fingerprint, evidence)
         return _head(entry, evidence)
 

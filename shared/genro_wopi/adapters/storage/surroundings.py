@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from genro_wopi.adapters.http.egress import EgressPolicy
+from genro_wopi.adapters.storage.watched import StorageObserver, Unobserved
 from genro_wopi.domain.errors import FieldError, InvalidFieldsError
 from genro_wopi.domain.leases import Leases
 from genro_wopi.domain.secrets import Secret, SecretRing
@@ -18,6 +19,7 @@ class StorageSurroundings(msgspec.Struct, frozen=True, kw_only=True):
     ring: SecretRing
     egress: EgressPolicy
     leases: Leases
+    observer: StorageObserver = Unobserved()
 
     def secret(self, storage: Storage, field: str) -> Secret | None:
         """Open a secret field of a storage; None where it has none."""

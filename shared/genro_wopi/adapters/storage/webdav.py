@@ -27,7 +27,7 @@ from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import AlreadyExistsError, HostError, NotFoundError
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
-from genro_wopi.domain.storages import Body, Storage, StorageFaultError
+from genro_wopi.domain.storages import Body, FileBusyError, Storage, StorageFaultError
 
 LOCK_TIMEOUT: Final = "Second-120"
 """Longer than any save is waited for; the lock of a writer that died ends by itself."""
@@ -218,7 +218,7 @@ class DavStore:
                     raise StorageFaultError("The WebDAV server's lock has no token.")
                 return DavHold(token, made_file=answer.status == _CREATED)
             await asyncio.sleep(LOCK_PAUSE_S)
-        raise StorageFaultError("Another program holds the file's WebDAV lock.")
+        raise FileBusyError("Another program holds the file's WebDAV lock.")
 
     async def _try_lock(self, path: StoragePath) -> Answer:
         headers = {"timeout": LOCK_TIMEOUT, "depth": "0", "content-type": "application/xml"}
