@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint types format bench chaos clean
+.PHONY: help install run test lint types format bench chaos docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ bench: $(VENV)/.developing ## Measure against a bare program (ARGS="local", "s3"
 
 chaos: $(VENV)/.developing ## Edit while processes die and the store fails (ARGS="seconds seed s3|local" "events 10000", "rolling 200")
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+docs: $(VENV)/.developing ## Build the documentation into build/docs; a broken link fails
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .dev .pytest_cache .ruff_cache .hypothesis

@@ -1,6 +1,9 @@
 """A Redis Cluster: commands find their node, also after slots have moved."""
 
+import asyncio
+import time
 from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +16,10 @@ from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.paths import StoragePath
-from tests.support.servers import cluster_processes, redis_binaries
+from tests.support.servers import cluster_processes, redis_binaries, replicated_cluster
 from tests.support.world import TENANT, World
+
+OUTAGE_S_MAX = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +84,39 @@ async def test_commands_follow_slots_that_have_moved(cluster: RedisClient, url: 
             node.close()
     assert await cluster.call("GET", key) == b"before"
     assert await world.locks.lock(world.lock(session, "A"), deadline_s=0)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("name", sorted(redis_binaries()))
+async def test_a_primary_that_dies_is_replaced_within_seconds_and_only_503_is_seen(
+    name: str, tmp_path: Path
+) -> None:
+    with replicated_cluster(redis_binaries()[name], tmp_path, replicas=1) as nodes:
+        async with connect(nodes.url) as redis:
+            world = World(redis)
+            sessions = [await world.session(await world.file(f"{n}.txt")) for n in range(12)]
+            for session in sessions:
+                await world.locks.lock(world.lock(session, "A"), deadline_s=0)
+            await asyncio.sleep(1.0)  # Until replicas have what was acknowledged.
+            victim = next(iter(nodes.processes.values()))
+            victim.kill()
+            began_s, refused = time.monotonic(), 0
+            left = list(sessions)
+            while left:
+                assert time.monotonic() - began_s < OUTAGE_S_MAX
+                try:
+                    lease = await world.locks.lock(
+                        world.lock(left[0], "A", request_id="again"), deadline_s=0
+                    )
+                except UnavailableError:
+                    refused += 1
+                    await asyncio.sleep(0.05)
+                    continue
+                assert lease is not None
+                left.pop(0)
+            assert refused > 0, "the dead primary had none of twelve files"
+            states = [await world.locks.state(session.file_id) for session in sessions]
+            assert all(state is not None and state.lock_id == "A" for state in states)
 
 
 def owned(node: Any, own_id: str) -> list[int]:

@@ -72,27 +72,75 @@ def redis_process(binary: str, folder: Path) -> Generator[str]:
 SLOTS = 16_384
 
 
+@dataclass
+class Nodes:
+    """The nodes of a Redis Cluster."""
+
+    url: str
+    """Of its primaries."""
+    processes: dict[int, subprocess.Popen[bytes]]
+    """By port."""
+
+
 @contextmanager
-def cluster_processes(binary: str, folder: Path, nodes: int = 3) -> Generator[str]:
-    """Start a Redis Cluster of primaries; yields its address."""
-    ports = [free_port() for _ in range(nodes)]
-    started: list[subprocess.Popen[bytes]] = []
+def cluster_processes(binary: str, folder: Path) -> Generator[str]:
+    """Start a Redis Cluster of three primaries; yields its address."""
+    with replicated_cluster(binary, folder, replicas=0) as nodes:
+        yield nodes.url
+
+
+@contextmanager
+def replicated_cluster(
+    binary: str, folder: Path, *, primaries: int = 3, replicas: int
+) -> Generator[Nodes]:
+    """Start a Redis Cluster whose primaries have so many replicas each."""
+    ports = [free_port() for _ in range(primaries)]
+    copies = [free_port() for _ in range(primaries * replicas)]
+    started: dict[int, subprocess.Popen[bytes]] = {}
     try:
-        for port in ports:
+        for port in (*ports, *copies):
             own = folder / str(port)
             own.mkdir(parents=True)
             place = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(own))
             clustered = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
-            bus = ("--cluster-port", str(free_port()))
+            bus = ("--cluster-port", str(free_port()), "--repl-diskless-sync-delay", "0")
             command = [binary, *place, *clustered, *bus, "--save", "", "--loglevel", "warning"]
-            started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+            started[port] = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             wait_for_port(port)
         form_cluster(ports)
-        yield "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
+        for number, port in enumerate(copies):
+            join_as_replica(port, ports[number % primaries])
+        yield Nodes("redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports), started)
     finally:
-        for process in started:
+        for process in started.values():
             process.kill()
             process.wait()
+
+
+def join_as_replica(port: int, primary: int) -> None:
+    from redis import Redis  # noqa: PLC0415 - only here
+
+    own: Any = Redis(port=port)
+    other: Any = Redis(port=primary)
+    own_bus, bus = (int(node.config_get("cluster-port")["cluster-port"]) for node in (own, other))
+    assert own_bus != bus
+    own.execute_command("CLUSTER", "MEET", "127.0.0.1", primary, bus)
+    primary_id = other.execute_command("CLUSTER", "MYID")
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            own.execute_command("CLUSTER", "REPLICATE", primary_id)
+        except Exception:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            break
+    while own.info("replication")["master_link_status"] != "up":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    own.close()
+    other.close()
 
 
 def form_cluster(ports: list[int]) -> None:

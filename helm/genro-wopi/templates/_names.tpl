@@ -74,4 +74,7 @@ capabilities: {drop: [ALL]}
 {{- range $key, $value := $root.Values.settings }}
 - {name: {{ printf "WOPI_%s" ($key | upper) }}, value: {{ $value | toString | quote }}}
 {{- end }}
+{{- with $root.Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
