@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 
 from tests.chaos.history import NOTHING, Operation, is_linearizable
-from tests.chaos.rolling import services
+from tests.chaos.stage import services
 from tests.support.cluster import Cluster, running_cluster
 
 CLIENTS = 64
@@ -60,6 +60,17 @@ class LockRun:
     @property
     def acquired(self) -> int:
         return sum(o.what == "lock" and o.held is None and not o.is_unknown for o in self.history)
+
+    def rows(self) -> list[tuple[float, str]]:
+        """Return counts with what they count."""
+        return [
+            (len(self.history), "lock operations"),
+            (self.acquired, "of them locked the file"),
+            (self.unknown, "of them without a clear answer"),
+            (self.faults, "replicas killed or stopped"),
+            (len(self.wrong), f"wrong statuses {self.wrong[:3]}"),
+            (int(not self.is_linearizable), "histories that no single lock can have given"),
+        ]
 
     @property
     def is_good(self) -> bool:

@@ -10,59 +10,25 @@ import asyncio
 import os
 import random
 import signal
-import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.bench.nginx import nginx_binary
+from tests.chaos.stage import nginx_before, put_tenant, services
 from tests.support.cluster import Application, Cluster, running_application, running_cluster
-from tests.support.servers import free_port, wait_for_port
 
 REPLACED = ("wopi_service", "wopi_service", "gateway", "session_service", "callback_worker")
 BACK_S = 30.0
 BETWEEN_S = 2.0
 ANNOUNCED_S = 60.0
 TENANT = "rolling"
-
-_CONFIG = """
-daemon off;
-error_log {folder}/error.log;
-pid {folder}/pid;
-user root;
-worker_processes 1;
-events {{ worker_connections 2048; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  upstream wopi {{ {servers} keepalive 64; keepalive_timeout 25s; }}
-  server {{
-    listen 127.0.0.1:{port} backlog=1024;
-    client_max_body_size 0;
-    location /wopi {{
-      proxy_pass http://wopi;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_set_header Host $http_host;
-      proxy_request_buffering off;
-      proxy_buffering off;
-      proxy_connect_timeout 2s;
-      proxy_next_upstream error timeout http_503 non_idempotent;
-    }}
-  }}
-}}
-"""
 
 
 @dataclass
@@ -75,42 +41,17 @@ class Outcome:
     unheard: set[str] = field(default_factory=set[str])
     replaced: list[str] = field(default_factory=list[str])
 
+    def rows(self) -> list[tuple[float, str]]:
+        """Return counts with what they count."""
+        return [
+            (self.saves, f"saves while {', '.join(self.replaced)} were replaced"),
+            (self.failed.total(), f"requests that failed {dict(self.failed)}"),
+            (len(self.unheard), "saves without an event"),
+        ]
+
     @property
     def is_good(self) -> bool:
         return self.saves > 0 and not self.failed and not self.unheard
-
-
-def services(cluster: Cluster, name: str) -> dict[int, int]:
-    """Return the processes of a service: port by pid."""
-    found: dict[int, int] = {}
-    for known, pid in cluster.pids().items():
-        if f"genro_wopi.{name}" in known:
-            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            port = next((v for v in variables if v.startswith(b"WOPI_PORT=")), b"=0")
-            found[pid] = int(port.partition(b"=")[2])
-    return found
-
-
-@contextmanager
-def nginx_before(cluster: Cluster, folder: Path) -> Generator[str]:
-    """Stand before the wopi-services as an ingress does."""
-    binary = nginx_binary()
-    if binary is None:
-        raise RuntimeError("nginx is not installed")
-    port = free_port()
-    servers = " ".join(
-        f"server 127.0.0.1:{own} max_fails=1 fail_timeout=1s;"
-        for own in services(cluster, "wopi_service").values()
-    )
-    config = folder / "nginx.conf"
-    config.write_text(_CONFIG.format(folder=folder, port=port, servers=servers))
-    process = subprocess.Popen([binary, "-p", str(folder), "-c", str(config)])
-    try:
-        wait_for_port(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @asynccontextmanager
@@ -122,22 +63,16 @@ async def stage(clients: int) -> AsyncGenerator[tuple[Cluster, Application, str,
         cluster = await asyncio.to_thread(
             lambda: stack.enter_context(running_cluster(folder, "--no-demo", "--replicas", "2"))
         )
-        proxy = folder / "nginx"
-        proxy.mkdir()
-        url = stack.enter_context(nginx_before(cluster, proxy))
+        ports = services(cluster, "wopi_service").values()
+        url = stack.enter_context(nginx_before(ports, folder / "nginx"))
         sessions = await asyncio.to_thread(prepared, cluster, application, clients)
         yield cluster, application, url, sessions
 
 
 def prepared(cluster: Cluster, application: Application, clients: int) -> list[Any]:
+    config = {"base_path": str(cluster.data_dir / "files" / TENANT)}
+    put_tenant(cluster, application, TENANT, "local", config)
     with cluster.admin() as admin:
-        tenant = {"id": TENANT, "client_base_url": application.url}
-        admin.post("/api/tenants", json=tenant).raise_for_status()
-        secret = admin.post(f"/api/tenants/{TENANT}/webhook-secret").json()
-        application.secrets[TENANT] = secret["webhook_secret"]
-        config = {"base_path": str(cluster.data_dir / "files" / TENANT)}
-        storage = {"name": "docs", "protocol": "local", "config": config, "tenant_id": TENANT}
-        admin.post("/api/storages", json=storage).raise_for_status()
         made: list[Any] = []
         for number in range(clients):
             where = {"tenant_id": TENANT, "path": f"{number}.bin"}

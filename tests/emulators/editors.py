@@ -1,7 +1,7 @@
-"""Collabora and OnlyOffice, as far as their saving matters.
+"""Collabora, OnlyOffice and Microsoft 365, as far as their saving matters.
 
-A document is the set of updates that were typed into it, so that a lost one can be named. Neither
-class decides whether the host was right: they do what the real editor would do with its answer, and
+A document is the set of updates that were typed into it, so that a lost one can be named. No class
+decides whether the host was right: they do what the real editor would do with its answer, and
 note what they were told.
 """
 
@@ -56,13 +56,15 @@ class Document:
     is_modified: bool = False
     is_open: bool = False
     in_conflict: bool = False
+    padding_bytes: int = 0
+    """So much white space follows, to make it as long as documents are."""
 
     def type(self) -> None:
         self.updates.add(uuid.uuid4().hex[:12])
         self.is_modified = True
 
     def body(self) -> bytes:
-        return json.dumps(sorted(self.updates)).encode()
+        return json.dumps(sorted(self.updates)).encode() + b" " * self.padding_bytes
 
     async def call(
         self,
@@ -222,3 +224,57 @@ class OnlyOffice(Document):
             await self.save(is_exit=True)
         await self.change_lock("UNLOCK", self.users[0])
         self.is_open, self.users = False, []
+
+
+@dataclass
+class Microsoft(Document):
+    """Microsoft 365: one lock for all who edit, JSON whose fields change; no stamp; saves again."""
+
+    async def join(self, token: str) -> bool:
+        """Let a user in; the first one locks, then loads."""
+        if await self.stamp_now(token) is None:
+            return False
+        if not self.is_open:
+            self.lock = self._new_lock()
+            self.is_open = await self.change_lock("LOCK", token) and await self.read(token)
+            self.is_modified, self.in_conflict = False, False
+            self.users = []
+        if self.is_open:
+            self.users.append(token)
+        return self.is_open
+
+    async def relock(self, user: int) -> None:
+        """Change the lock in one step; where no answer comes, ask which one it is now."""
+        token, old, new = self.users[user % len(self.users)], self.lock, self._new_lock()
+        headers = {"X-WOPI-Override": "LOCK", "X-WOPI-Lock": new, "X-WOPI-OldLock": old}
+        answer = await self.call("POST", "", token, headers)
+        if answer is not None and answer.status_code == 200:
+            self.lock = new
+        elif answer is None:
+            held = await self.call("POST", "", token, {"X-WOPI-Override": "GET_LOCK"})
+            if held is not None and held.headers.get("X-WOPI-Lock") == new:
+                self.lock = new
+
+    async def refresh(self, user: int) -> bool:
+        """Renew the lock, as every quarter of an hour."""
+        return await self.change_lock("REFRESH_LOCK", self.users[user % len(self.users)])
+
+    async def save(self, user: int) -> None:
+        """Save with one user's token, again until the host decides."""
+        token = self.users[user % len(self.users)]
+        for _ in range(RETRIES):
+            answer = await self.put(token, {"X-WOPI-Lock": self.lock})
+            if answer is not None and answer.status_code in {200, 409}:
+                self.in_conflict = answer.status_code == 409
+                self.told.conflicts += self.in_conflict
+                return
+
+    async def close(self, user: int) -> None:
+        """Save what is not saved yet, and unlock."""
+        if self.is_modified and not self.in_conflict:
+            await self.save(user)
+        await self.change_lock("UNLOCK", self.users[user % len(self.users)])
+        self.is_open, self.users = False, []
+
+    def _new_lock(self) -> str:
+        return json.dumps({"S": uuid.uuid4().hex, "F": 4, "M": uuid.uuid4().hex[:8]})

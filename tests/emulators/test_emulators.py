@@ -22,7 +22,7 @@ from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.wopi_service.app import create_app
 from genro_wopi.wopi_service.operations.host import node_of
-from tests.emulators.editors import Collabora, OnlyOffice, Told
+from tests.emulators.editors import Collabora, Microsoft, OnlyOffice, Told
 from tests.emulators.faults import Fault, FaultyLedger, FaultyOpener
 from tests.support.in_process import Wopi, wopi_in_process
 from tests.support.world import TENANT
@@ -279,9 +279,51 @@ class OnlyOfficeMachine(HostMachine):
         self.check_answers()
 
 
+class MicrosoftMachine(HostMachine):
+    """One Microsoft 365 with some users."""
+
+    kind = EditorKind.M365
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.document = Microsoft(self.send, self.told)
+
+    @rule()
+    def a_user_joins(self) -> None:
+        if not self.document.is_open:
+            self.changed_outside, self.told.conflicts = False, 0
+        assert self.runner.run(self.document.join(self.user())), "read-only without need"
+        self.check_answers()
+
+    @precondition(lambda self: self.document.is_open and not self.document.in_conflict)
+    @rule(user=USERS)
+    def somebody_types_and_it_is_saved(self, user: int) -> None:
+        self.document.type()
+        self.runner.run(self.document.save(user))
+        self.check_answers()
+
+    @precondition(lambda self: self.document.is_open)
+    @rule(user=USERS)
+    def the_lock_is_changed(self, user: int) -> None:
+        self.runner.run(self.document.relock(user))
+        assert self.runner.run(self.document.refresh(user)), "read-only without need"
+
+    @precondition(lambda self: self.document.is_open)
+    @rule()
+    def another_program_writes(self) -> None:
+        self.outside()
+
+    @precondition(lambda self: self.document.is_open)
+    @rule(user=USERS)
+    def the_document_is_closed(self, user: int) -> None:
+        self.runner.run(self.document.close(user))
+        self.check_answers()
+
+
 MACHINES: dict[str, type[HostMachine]] = {
     "collabora": CollaboraMachine,
     "onlyoffice": OnlyOfficeMachine,
+    "m365": MicrosoftMachine,
 }
 
 

@@ -115,6 +115,8 @@ class Application:
     """Webhook secret by tenant."""
     refuse_next: int = 0
     """How many deliveries are answered with 500 first."""
+    fails_until_s: float = 0.0
+    """Until this monotonic time every delivery is answered with 500."""
     answers: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])
     """What a tenant's deliveries are answered, where it is not a plain 200."""
 
@@ -139,8 +141,8 @@ def running_application() -> Generator[Application]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             status, answer = 200, b""
-            if application.refuse_next > 0:
-                application.refuse_next -= 1
+            if application.refuse_next > 0 or time.monotonic() < application.fails_until_s:
+                application.refuse_next -= application.refuse_next > 0
                 status = 500
             else:
                 event = json.loads(body)

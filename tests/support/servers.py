@@ -167,6 +167,18 @@ class Sentinels:
 
     url: str
     servers: dict[str, subprocess.Popen[bytes]]
+    ports: dict[str, int]
+    """Of the servers, by the names that they began with."""
+
+    def revive(self, name: str, primary_port: int) -> None:
+        """Start a server again that was killed, as a replica of what is the primary now."""
+        command = self.servers[name].args
+        assert isinstance(command, list)
+        words = [str(word) for word in command]
+        if "--replicaof" in words:
+            words = words[: words.index("--replicaof")]
+        words += ["--replicaof", "127.0.0.1", str(primary_port)]
+        self.servers[name] = subprocess.Popen(words, stdout=subprocess.DEVNULL)
 
 
 @contextmanager
@@ -178,16 +190,16 @@ def sentinel_processes(binary: str, folder: Path) -> Generator[Sentinels]:
         own = folder / name
         own.mkdir(parents=True)
         command = [binary, *words, "--dir", str(own), "--loglevel", "warning"]
-        started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
-        return started[-1]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
     def server(port: int, *words: str) -> subprocess.Popen[bytes]:
         place = ("--port", str(port), "--bind", "127.0.0.1", "--appendonly", "yes", "--save", "")
         quick = ("--repl-diskless-sync-delay", "0")
         return start(str(port), *place, *quick, *words)
 
+    servers: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        servers = {"primary": server(primary)}
+        servers["primary"] = server(primary)
         wait_for_port(primary)
         servers["replica"] = server(replica, "--replicaof", "127.0.0.1", str(primary))
         wait_for_port(replica)
@@ -199,12 +211,13 @@ def sentinel_processes(binary: str, folder: Path) -> Generator[Sentinels]:
                 "sentinel down-after-milliseconds wopi 1000\n"
                 "sentinel failover-timeout wopi 5000\n"
             )
-            start(f"sentinel-{port}", str(file), "--sentinel")
+            started.append(start(f"sentinel-{port}", str(file), "--sentinel"))
             wait_for_port(port)
         places = ",".join(f"127.0.0.1:{port}" for port in watching)
-        yield Sentinels(f"redis+sentinel://{places}/wopi/0", servers)
+        ports = {"primary": primary, "replica": replica}
+        yield Sentinels(f"redis+sentinel://{places}/wopi/0", servers, ports)
     finally:
-        for process in started:
+        for process in (*started, *servers.values()):
             process.kill()
             process.wait()
 

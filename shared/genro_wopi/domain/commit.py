@@ -84,7 +84,7 @@ class Standing(Enum):
     OTHER = auto()
     """Another lock holds the file."""
     SUPERSEDED = auto()
-    """The request was sent before the lease was taken."""
+    """The request was sent before the lease was taken, or before a stored save of its session."""
     MOVING = auto()
     """The file is being moved; nothing may be written until it lies still."""
 

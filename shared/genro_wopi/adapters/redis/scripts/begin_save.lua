@@ -15,12 +15,14 @@
 -- ARGV[8] '1' where a lock that is JSON may be shown in part (Microsoft 365)
 --
 -- Returns: {'ended'} | {'moving', …} while the file moves | {'other', lock row, file row, now} | {standing, lock row, file row, now, version
--- at the release}, where standing is held, superseded, released or unlocked.
+-- at the release}, where standing is held, superseded, released or unlocked. Superseded is what was
+-- sent before the lease was taken, and what is not newer than a save of this session that is stored.
 -- Safe to run twice: the intent is a set member.
 -- include: moment
 -- include: session
 -- include: records
 -- include: partial_lock
+-- include: ticks
 local now = now_us()
 if ARGV[7] == '1' and phase_of(KEYS[1], ARGV[1], now, ARGV[6]) == 'ended' then return {'ended'} end
 local lock = lock_row(KEYS[3])
@@ -29,15 +31,17 @@ if file[14] then return {'moving', lock, file, int(now), ''} end
 if lock[1] and not shows(lock[1], ARGV[2], ARGV[8] == '1') then
   return {'other', lock, file, int(now)}
 end
-local standing, version = 'unlocked', ''
+local standing, version, attempt = 'unlocked', '', tonumber(ARGV[4])
 if lock[1] then
   standing = 'held'
-  local first, attempt = tonumber(lock[5]), tonumber(ARGV[4])
+  local first = tonumber(lock[5])
   if first > 0 and attempt > 0 and attempt < first then standing = 'superseded' end
   if lock[8] < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[3], ARGV[5]) end
 else
   local last = redis.call('HMGET', KEYS[4], 'lock', 'version')
   if ARGV[2] ~= '' and last[1] == ARGV[2] then standing, version = 'released', last[2] end
 end
+local stored = redis.call('HGET', KEYS[1], 'attempt')
+if attempt > 0 and stored and not is_later(ARGV[4], stored) then standing = 'superseded' end
 redis.call('ZADD', KEYS[5], 'NX', int(now / 1000), ARGV[3] .. ' ' .. ARGV[1])
 return {standing, lock, file, int(now), version}

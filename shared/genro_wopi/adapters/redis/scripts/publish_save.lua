@@ -1,4 +1,5 @@
--- Publishes a committed save: registers the head, moves the lease's base, announces.
+-- Publishes a committed save: registers the head, moves the lease's base, announces. The session
+-- remembers when its newest save was sent, so that an older one that arrives late is known as such.
 --
 -- KEYS[1] session
 -- KEYS[2] file
@@ -27,6 +28,7 @@
 -- Safe to run twice: whoever removes the intent announces; the head only moves forward.
 -- include: moment
 -- include: event
+-- include: ticks
 local first = redis.call('ZREM', KEYS[5], ARGV[1] .. ' ' .. ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', ARGV[13])
 if tonumber(ARGV[8]) > tonumber(redis.call('HGET', KEYS[2], 'seq') or '0') then
@@ -37,6 +39,10 @@ end
 local is_head = redis.call('HGET', KEYS[2], 'version') == ARGV[5]
 if is_head and ARGV[3] ~= '0' and redis.call('HGET', KEYS[3], 'epoch') == ARGV[3] then
   redis.call('HSET', KEYS[3], 'base', ARGV[5])
+end
+local stored = redis.call('HMGET', KEYS[1], 'fid', 'attempt')
+if stored[1] and is_later(ARGV[11], stored[2] or '0') then
+  redis.call('HSET', KEYS[1], 'attempt', ARGV[11])
 end
 if first == 1 and ARGV[12] == '1' then
   local context = redis.call('HGET', KEYS[1], 'context')

@@ -1,0 +1,287 @@
+"""Many people edit many documents while processes die, the store fails, locks vanish, clocks step.
+
+    python -m tests.chaos editing [seconds] [seed] [s3|local|failover]
+
+200 people with the habits of Collabora, OnlyOffice and Microsoft 365 edit over four wopi-services
+behind nginx; other programs write the same documents; saves arrive a second time, late. What they
+were told is kept here (`record`) and looked for when all is quiet.
+"""
+
+import asyncio
+import json
+import random
+import tempfile
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from redis.asyncio import Redis
+
+from tests.chaos import stage
+from tests.chaos.faults import Trouble
+from tests.chaos.people import CLIENT_TIMEOUT_S, Habit, People, Ways
+from tests.chaos.proxy import Faults, FaultyProxy, faulty_proxy
+from tests.chaos.record import Record, Shelf, Verdict, judge
+from tests.support.cluster import Application, Cluster, running_application, running_cluster
+from tests.support.servers import Sentinels, redis_binaries, s3_process, sentinel_processes
+
+PEOPLE = 200
+REPLICAS = 4
+MIX = Faults(cut_upload=0.04, lost_answer=0.04, stall=0.05)
+WRITTEN_OUTSIDE = 0.25
+"""Share of the documents that other programs write, too."""
+
+PROBE_PAUSE_S = 0.2
+CONTENT = f"/api/storages/{stage.STORAGE}/files/content"
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+ENVIRONMENT = {"WOPI_CALLBACK_RETRY_SECONDS": "1,1,2,2,5,5,5,5,5,5", "WOPI_LOCK_TTL_SECONDS": "20"}
+
+
+@dataclass
+class EditingRun:
+    """What happened."""
+
+    record: Record
+    verdict: Verdict
+    people: int
+
+    @property
+    def is_good(self) -> bool:
+        return self.verdict.is_good
+
+    def rows(self) -> list[tuple[float, str]]:
+        """Return counts with what they count: faults, answers, what became of them."""
+        faults = sorted((n, name) for name, n in self.record.faults.items())
+        counts = sorted((n, name) for name, n in self.record.counts.items())
+        outage = (round(self.record.longest_outage_s, 1), "s at most without a save by a client")
+        return [*faults, *counts, outage, *self.verdict.rows()]
+
+
+@dataclass
+class Scene:
+    """Everything that runs."""
+
+    cluster: Cluster
+    application: Application
+    proxy: FaultyProxy
+    ways: Ways
+    probe: Ways
+    trouble: Trouble
+    record: Record = field(default_factory=Record)
+
+
+async def edit(seconds: float, seed: int, protocol: str, people: int = PEOPLE) -> EditingRun:
+    """Let people edit for a while under faults; see the module.
+
+    Args:
+        seconds: how long faults are made.
+        seed: decides who does what, and which fault comes when.
+        protocol: s3, local, or failover: local with Redis behind Sentinels.
+        people: how many edit.
+    """
+    async with scene(protocol, seed) as running:
+        groups = cast(people)
+        paths = sorted({path for path, _, _ in groups})
+        await stage.put_documents(running.ways.api, paths)
+        await stage.put_documents(running.probe.api, ["probe.bin"])
+        await _edit_under_faults(running, groups, seconds, seed)
+        await stage.until_ready(running.ways.api)
+        shelf = Shelf(running.ways.api)
+        if protocol == "failover":
+            running.record.counts["repaired by fsck"] = await shelf.repair()
+        verdict = await judge(running.record, [shelf], running.application)
+        return EditingRun(running.record, verdict, people)
+
+
+def cast(people: int) -> list[tuple[str, Habit, int]]:
+    """Say who edits what with what: path, habit, how many through one editor."""
+    groups: list[tuple[str, Habit, int]] = []
+    number = 0
+    while sum(count for _, _, count in groups) < people:
+        kind = number % 10
+        path = f"document-{number}.odt"
+        if kind < 5:
+            groups.append((path, Habit.COLLABORA, 2))
+        elif kind < 7:  # Two processes that do not know of each other, for want of routing.
+            groups += [(path, Habit.COLLABORA, 1), (path, Habit.COLLABORA, 1)]
+        elif kind == 7:
+            groups.append((path, Habit.ONLYOFFICE, 2))
+        else:
+            groups.append((path, Habit.MICROSOFT, 2))
+        number += 1
+    return groups
+
+
+@asynccontextmanager
+async def scene(protocol: str, seed: int) -> AsyncGenerator[Scene]:
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        disk = folder / "disk"
+        has_disk = stack.enter_context(stage.small_disk(disk))
+        for name in ("spool", "files"):
+            (disk / name).mkdir()
+        environment = {
+            **ENVIRONMENT,
+            "WOPI_SPOOL_DIR": str(disk / "spool"),
+            "WOPI_LOCAL_ROOTS": str(disk / "files"),
+        }
+        sentinels: Sentinels | None = None
+        if protocol == "failover":
+            binary = next(iter(redis_binaries().values()))
+            sentinels = stack.enter_context(sentinel_processes(binary, folder / "sentinels"))
+            environment["WOPI_REDIS_URL"] = sentinels.url
+        application = stack.enter_context(running_application())
+        s3_url = stack.enter_context(s3_process())
+        proxy = await stack.enter_async_context(
+            faulty_proxy(int(s3_url.rpartition(":")[2]), random.Random(f"{seed} proxy"))
+        )
+        options = ("--no-demo", "--replicas", str(REPLICAS - 1))
+        cluster = await asyncio.to_thread(
+            lambda: stack.enter_context(running_cluster(folder, *options, environment=environment))
+        )
+        clock = folder / "clock" if FAKETIME.exists() else None
+        ports = [*stage.services(cluster, "wopi_service").values()]
+        ports.append(
+            await asyncio.to_thread(
+                lambda: stack.enter_context(
+                    stage.replica_beside(cluster, folder / "replica.log", **_moved(clock))
+                )
+            )
+        )
+        wopi_url = stack.enter_context(stage.nginx_before(ports, folder / "nginx"))
+        wopi = await stack.enter_async_context(stage.wopi_client(wopi_url))
+        stage.put_editors(cluster)
+        (await wopi.put(f"{s3_url}/chaos")).raise_for_status()
+        config = stage.bucket_config(proxy.port) if protocol == "s3" else _folder(disk, "chaos")
+        kind = "s3" if protocol == "s3" else "local"
+        keys = [
+            await asyncio.to_thread(stage.put_tenant, cluster, application, *tenant)
+            for tenant in (("chaos", kind, config), ("probe", "local", _folder(disk, "probe")))
+        ]
+        apis = [await stack.enter_async_context(api_client(cluster, key)) for key in keys]
+        redis: Redis | None = None
+        if sentinels is None:
+            untyped: Any = Redis
+            redis = untyped.from_url((cluster.data_dir / "redis-url").read_text())
+            stack.push_async_callback(untyped.aclose, redis)
+        trouble = Trouble(
+            cluster=cluster,
+            application=application,
+            chance=random.Random(f"{seed} faults"),
+            redis=redis,
+            disk=disk if has_disk else None,
+            clock=clock,
+            sentinels=sentinels,
+        )
+        ways, probe = (Ways(api, wopi) for api in apis)
+        yield Scene(cluster, application, proxy, ways, probe, trouble)
+
+
+def api_client(cluster: Cluster, key: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=cluster.url,
+        headers={"Authorization": f"Bearer {key}"},
+        timeout=CLIENT_TIMEOUT_S,
+        limits=httpx.Limits(max_connections=stage.CLIENTS_MAX),
+    )
+
+
+def _folder(disk: Path, name: str) -> dict[str, str]:
+    return {"base_path": str(disk / "files" / name)}
+
+
+def _moved(clock: Path | None) -> dict[str, str]:
+    if clock is None:
+        return {}
+    clock.write_text("+0s\n")
+    return {
+        "LD_PRELOAD": str(FAKETIME),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+async def _edit_under_faults(
+    running: Scene, groups: list[tuple[str, Habit, int]], seconds: float, seed: int
+) -> None:
+    stop = asyncio.Event()
+    record = running.record
+    async with asyncio.TaskGroup() as tasks:
+        for number, (path, habit, count) in enumerate(groups):
+            own = random.Random(f"{seed} people {number}")
+            people = People(running.ways, record, path, habit, count, own, stop)
+            tasks.create_task(people.run())
+        for path in sorted({path for path, _, _ in groups}):
+            own = random.Random(f"{seed} outside {path}")
+            if own.random() < WRITTEN_OUTSIDE:
+                tasks.create_task(write_outside(running.ways.api, record, path, own, stop))
+        tasks.create_task(_probe(running, stop))
+        running.proxy.faults = MIX
+        until = asyncio.get_running_loop().time() + seconds
+        await running.trouble.go_on(until, record.faults)
+        running.proxy.faults = Faults()
+        stop.set()
+    if running.proxy.faulted:
+        record.faults["faulty connections to the store"] = running.proxy.faulted
+
+
+async def write_outside(
+    api: httpx.AsyncClient, record: Record, path: str, chance: random.Random, stop: asyncio.Event
+) -> None:
+    """Change a document past its editors, as another program would, and never blindly."""
+    number = 0
+    while not stop.is_set():
+        await asyncio.sleep(chance.uniform(2, 10))
+        try:
+            now = await api.get(CONTENT, params={"path": path})
+            if now.status_code != 200:
+                continue
+            updates = {*json.loads(now.content), f"outside-{path}-{number}"}
+            headers = {"If-Match": now.headers["ETag"]}
+            content = json.dumps(sorted(updates)).encode()
+            put = await api.put(CONTENT, params={"path": path}, content=content, headers=headers)
+        except httpx.HTTPError:
+            continue
+        number += 1
+        if put.status_code == 200:
+            record.acknowledge(path, updates, str(put.json()["version"]))
+            record.counts["outside writes"] += 1
+
+
+async def _probe(running: Scene, stop: asyncio.Event) -> None:
+    """Save one document of another tenant steadily; note the longest time without success."""
+    session = {
+        "storage_name": stage.STORAGE,
+        "file_path": "probe.bin",
+        "permissions": ["view", "edit"],
+        "account": "probe",
+        "editor": Habit.COLLABORA.value,
+    }
+    made = (await running.probe.api.post("/api/sessions/create", json=session)).json()
+    url, query = f"/wopi/files/{made['file_id']}", {"access_token": made["access_token"]}
+    lock = {"X-WOPI-Lock": "probe"}
+    last = time.monotonic()
+    while not stop.is_set():
+        try:
+            locked = await running.probe.wopi.post(
+                url, params=query, headers={"X-WOPI-Override": "LOCK", **lock}
+            )
+            saved = await running.probe.wopi.post(
+                f"{url}/contents",
+                params=query,
+                headers={"X-WOPI-Override": "PUT", **lock},
+                content=random.randbytes(10_000),
+            )
+        except httpx.HTTPError:
+            continue
+        now = time.monotonic()
+        if locked.status_code == saved.status_code == 200:
+            running.record.longest_outage_s = max(running.record.longest_outage_s, now - last)
+            last = now
+        await asyncio.sleep(PROBE_PAUSE_S)
+    running.record.longest_outage_s = max(running.record.longest_outage_s, time.monotonic() - last)

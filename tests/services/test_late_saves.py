@@ -1,0 +1,46 @@
+"""A save that arrives a second time, late, replaces nothing that was stored since."""
+
+import json
+
+import pytest
+
+from genro_wopi.protocol.check_file_info import EditorKind
+from tests.support.in_process import Wopi
+
+LOCK = {"X-WOPI-Lock": "L"}
+
+
+async def ask(wopi: Wopi, token: str, override: str, body: bytes = b"", ticks: int = 0) -> int:
+    headers = {"X-WOPI-Override": override, **LOCK}
+    if ticks:
+        headers["X-WOPI-TimeStamp"] = str(ticks)
+    url = wopi.path + ("/contents" if override == "PUT" else "")
+    query = {"access_token": token}
+    answer = await wopi.http.post(url, params=query, headers=headers, content=body or None)
+    return answer.status_code
+
+
+@pytest.mark.parametrize("unlocks", [False, True], ids=["locked", "released"])
+@pytest.mark.parametrize("kind", [EditorKind.M365, EditorKind.GENERIC, EditorKind.COLLABORA])
+async def test_a_late_copy_does_not_replace_what_another_person_saved(
+    wopi: Wopi, kind: EditorKind, unlocks: bool
+) -> None:
+    record = await wopi.world.registry.record(wopi.session.file_id)
+    assert record is not None
+    anna, ben = [wopi.token_of(await wopi.world.session(record, kind=kind)) for _ in range(2)]
+    assert await ask(wopi, anna, "LOCK", ticks=10) == 200
+    assert await ask(wopi, anna, "PUT", b"anna", ticks=20) == 200
+    assert await ask(wopi, ben, "PUT", b"anna and ben", ticks=30) == 200
+    if unlocks:
+        assert await ask(wopi, ben, "UNLOCK", ticks=40) == 200
+    assert await ask(wopi, anna, "PUT", b"anna", ticks=20) == 409
+    assert (wopi.folder / "a.txt").read_bytes() == b"anna and ben"
+    rescued = await wopi.service.host.rescues.list_ids(wopi.session.tenant_id, after="", limit=9)
+    assert len(rescued) == 1
+
+
+async def test_a_repeat_of_the_newest_save_is_answered_as_the_first(wopi: Wopi) -> None:
+    assert await ask(wopi, wopi.token, "LOCK", ticks=10) == 200
+    for _ in range(2):
+        assert await ask(wopi, wopi.token, "PUT", b"text", ticks=20) == 200
+    assert await ask(wopi, wopi.token, "PUT", json.dumps("more").encode(), ticks=21) == 200
