@@ -48,7 +48,8 @@ format: $(VENV)/.developing ## Format the code
 bench: $(VENV)/.developing ## Measure against a bare program (ARGS="local", "s3", "large", "events")
 	$(BIN)/python -m tests.bench $(ARGS)
 
-chaos: $(VENV)/.developing ## Edit while everything fails (ARGS="editing 60 7 s3", "locks", "events 10000", "rolling 200")
+chaos: $(VENV)/.developing ## Everything fails while people edit; writes docs/reliability.md (ARGS="editing 60 7 s3" for one run)
+	@.ci/tools
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 docs: $(VENV)/.developing ## Build the documentation into build/docs; a broken link fails

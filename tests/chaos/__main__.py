@@ -1,82 +1,44 @@
-"""The runs by name.
+"""Runs under faults; without words all of them, and a report.
 
-    python -m tests.chaos editing [seconds] [seed] [s3|local|failover]
-    python -m tests.chaos locks [seconds] [seed]
-    python -m tests.chaos events [count] [seed]
-    python -m tests.chaos rolling [clients]
+    python -m tests.chaos [RUN [AMOUNT [SEED [VARIANT]]]]
+    python -m tests.chaos report [SEED]
 
 The exit code is 1 where an acknowledged update is in no version, a refused save in no recovery
 copy, an editor got a status that makes it throw its session away, an event is missing, or two locks
-held one file.
+held one file. Each run says the words that do it again.
 """
 
 import asyncio
-import random
 import sys
-from collections.abc import Callable, Iterable
 
-from tests.chaos import editing, events, locks, rolling
-
-SECONDS = 60.0
+from tests.chaos.report import report
+from tests.chaos.runs import RUNS, Run, new_seed
 
 
 def main() -> int:
-    name, *words = sys.argv[1:] or ["editing"]
-    run = RUNS.get(name)
+    words = sys.argv[1:] or ["report"]
+    if words[0] == "report":
+        return 0 if report(int(words[1]) if len(words) > 1 else new_seed()) else 1
+    run = next((r for r in RUNS if r.name == words[0]), None)
     if run is None:
         print(__doc__)
+        for known in RUNS:
+            variants = "|".join(v for v in known.variants if v)
+            print(f"  {known.name} {known.amount:g} SEED {variants}\n      {known.says}")
         return 2
-    return 0 if run(words) else 1
+    return 0 if _alone(run, words[1:]) else 1
 
 
-def _edit(words: list[str]) -> bool:
-    seconds, seed = _seconds(words, SECONDS), _seed(words)
-    protocol = words[2] if len(words) > 2 else "s3"
-    print(f"editing {seconds:g} {seed} {protocol}", flush=True)
-    outcome = asyncio.run(editing.edit(seconds, seed, protocol))
-    _show(outcome.rows())
-    return outcome.is_good
-
-
-def _fight(words: list[str]) -> bool:
-    seconds, seed = _seconds(words, 20.0), _seed(words)
-    print(f"locks {seconds:g} {seed}", flush=True)
-    outcome = asyncio.run(locks.fight(seconds, seed))
-    _show(outcome.rows())
-    return outcome.is_good
-
-
-def _deliver(words: list[str]) -> bool:
-    count, seed = int(_seconds(words, 10_000)), _seed(words)
-    print(f"events {count} {seed}", flush=True)
-    return asyncio.run(events.run(count, seed))
-
-
-def _roll(words: list[str]) -> bool:
-    outcome = asyncio.run(rolling.roll(int(_seconds(words, 200))))
-    _show(outcome.rows())
-    return outcome.is_good
-
-
-def _seconds(words: list[str], default: float) -> float:
-    return float(words[0]) if words else default
-
-
-def _seed(words: list[str]) -> int:
-    return int(words[1]) if len(words) > 1 else random.SystemRandom().randrange(10**6)
-
-
-def _show(rows: Iterable[tuple[float, str]]) -> None:
-    for number, name in rows:
+def _alone(run: Run, words: list[str]) -> bool:
+    amount = float(words[0]) if words else run.amount
+    seed = int(words[1]) if len(words) > 1 else new_seed()
+    variant = words[2] if len(words) > 2 else run.variants[0]
+    print(run.command(amount, seed, variant), flush=True)
+    outcome = asyncio.run(run.start(amount, seed, variant))
+    for number, name in outcome.rows():
         print(f"{number:8g}  {name}")
+    return outcome.is_good
 
-
-RUNS: dict[str, Callable[[list[str]], bool]] = {
-    "editing": _edit,
-    "locks": _fight,
-    "events": _deliver,
-    "rolling": _roll,
-}
 
 if __name__ == "__main__":
     sys.exit(main())

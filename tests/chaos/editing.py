@@ -8,7 +8,6 @@ were told is kept here (`record`) and looked for when all is quiet.
 """
 
 import asyncio
-import json
 import random
 import tempfile
 import time
@@ -22,43 +21,20 @@ import httpx
 from redis.asyncio import Redis
 
 from tests.chaos import stage
+from tests.chaos.crowd import EditingRun, cast, let_edit, paths_of
 from tests.chaos.faults import Trouble
-from tests.chaos.people import CLIENT_TIMEOUT_S, Habit, People, Ways
+from tests.chaos.people import Habit, Ways
 from tests.chaos.proxy import Faults, FaultyProxy, faulty_proxy
-from tests.chaos.record import Record, Shelf, Verdict, judge
+from tests.chaos.record import Record, Shelf, judge
 from tests.support.cluster import Application, Cluster, running_application, running_cluster
 from tests.support.servers import Sentinels, redis_binaries, s3_process, sentinel_processes
 
 PEOPLE = 200
 REPLICAS = 4
 MIX = Faults(cut_upload=0.04, lost_answer=0.04, stall=0.05)
-WRITTEN_OUTSIDE = 0.25
-"""Share of the documents that other programs write, too."""
-
 PROBE_PAUSE_S = 0.2
-CONTENT = f"/api/storages/{stage.STORAGE}/files/content"
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 ENVIRONMENT = {"WOPI_CALLBACK_RETRY_SECONDS": "1,1,2,2,5,5,5,5,5,5", "WOPI_LOCK_TTL_SECONDS": "20"}
-
-
-@dataclass
-class EditingRun:
-    """What happened."""
-
-    record: Record
-    verdict: Verdict
-    people: int
-
-    @property
-    def is_good(self) -> bool:
-        return self.verdict.is_good
-
-    def rows(self) -> list[tuple[float, str]]:
-        """Return counts with what they count: faults, answers, what became of them."""
-        faults = sorted((n, name) for name, n in self.record.faults.items())
-        counts = sorted((n, name) for name, n in self.record.counts.items())
-        outage = (round(self.record.longest_outage_s, 1), "s at most without a save by a client")
-        return [*faults, *counts, outage, *self.verdict.rows()]
 
 
 @dataclass
@@ -85,35 +61,16 @@ async def edit(seconds: float, seed: int, protocol: str, people: int = PEOPLE) -
     """
     async with scene(protocol, seed) as running:
         groups = cast(people)
-        paths = sorted({path for path, _, _ in groups})
-        await stage.put_documents(running.ways.api, paths)
+        await stage.put_documents(running.ways.api, paths_of(groups))
         await stage.put_documents(running.probe.api, ["probe.bin"])
-        await _edit_under_faults(running, groups, seconds, seed)
+        faults = _under_faults(running, seconds)
+        await let_edit([running.ways], running.record, groups, seed, faults)
         await stage.until_ready(running.ways.api)
         shelf = Shelf(running.ways.api)
         if protocol == "failover":
             running.record.counts["repaired by fsck"] = await shelf.repair()
         verdict = await judge(running.record, [shelf], running.application)
         return EditingRun(running.record, verdict, people)
-
-
-def cast(people: int) -> list[tuple[str, Habit, int]]:
-    """Say who edits what with what: path, habit, how many through one editor."""
-    groups: list[tuple[str, Habit, int]] = []
-    number = 0
-    while sum(count for _, _, count in groups) < people:
-        kind = number % 10
-        path = f"document-{number}.odt"
-        if kind < 5:
-            groups.append((path, Habit.COLLABORA, 2))
-        elif kind < 7:  # Two processes that do not know of each other, for want of routing.
-            groups += [(path, Habit.COLLABORA, 1), (path, Habit.COLLABORA, 1)]
-        elif kind == 7:
-            groups.append((path, Habit.ONLYOFFICE, 2))
-        else:
-            groups.append((path, Habit.MICROSOFT, 2))
-        number += 1
-    return groups
 
 
 @asynccontextmanager
@@ -162,7 +119,7 @@ async def scene(protocol: str, seed: int) -> AsyncGenerator[Scene]:
             await asyncio.to_thread(stage.put_tenant, cluster, application, *tenant)
             for tenant in (("chaos", kind, config), ("probe", "local", _folder(disk, "probe")))
         ]
-        apis = [await stack.enter_async_context(api_client(cluster, key)) for key in keys]
+        apis = [await stack.enter_async_context(stage.api_client(cluster, key)) for key in keys]
         redis: Redis | None = None
         if sentinels is None:
             untyped: Any = Redis
@@ -181,15 +138,6 @@ async def scene(protocol: str, seed: int) -> AsyncGenerator[Scene]:
         yield Scene(cluster, application, proxy, ways, probe, trouble)
 
 
-def api_client(cluster: Cluster, key: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        base_url=cluster.url,
-        headers={"Authorization": f"Bearer {key}"},
-        timeout=CLIENT_TIMEOUT_S,
-        limits=httpx.Limits(max_connections=stage.CLIENTS_MAX),
-    )
-
-
 def _folder(disk: Path, name: str) -> dict[str, str]:
     return {"base_path": str(disk / "files" / name)}
 
@@ -206,54 +154,19 @@ def _moved(clock: Path | None) -> dict[str, str]:
     }
 
 
-async def _edit_under_faults(
-    running: Scene, groups: list[tuple[str, Habit, int]], seconds: float, seed: int
-) -> None:
-    stop = asyncio.Event()
-    record = running.record
-    async with asyncio.TaskGroup() as tasks:
-        for number, (path, habit, count) in enumerate(groups):
-            own = random.Random(f"{seed} people {number}")
-            people = People(running.ways, record, path, habit, count, own, stop)
-            tasks.create_task(people.run())
-        for path in sorted({path for path, _, _ in groups}):
-            own = random.Random(f"{seed} outside {path}")
-            if own.random() < WRITTEN_OUTSIDE:
-                tasks.create_task(write_outside(running.ways.api, record, path, own, stop))
-        tasks.create_task(_probe(running, stop))
-        running.proxy.faults = MIX
-        until = asyncio.get_running_loop().time() + seconds
-        await running.trouble.go_on(until, record.faults)
-        running.proxy.faults = Faults()
-        stop.set()
+async def _under_faults(running: Scene, seconds: float) -> None:
+    """Let everything go wrong for a while, and probe all the time."""
+    probing = asyncio.create_task(_probe(running))
+    running.proxy.faults = MIX
+    until = asyncio.get_running_loop().time() + seconds
+    await running.trouble.go_on(until, running.record.faults)
+    running.proxy.faults = Faults()
     if running.proxy.faulted:
-        record.faults["faulty connections to the store"] = running.proxy.faulted
+        running.record.faults["faulty connections to the store"] = running.proxy.faulted
+    probing.cancel()
 
 
-async def write_outside(
-    api: httpx.AsyncClient, record: Record, path: str, chance: random.Random, stop: asyncio.Event
-) -> None:
-    """Change a document past its editors, as another program would, and never blindly."""
-    number = 0
-    while not stop.is_set():
-        await asyncio.sleep(chance.uniform(2, 10))
-        try:
-            now = await api.get(CONTENT, params={"path": path})
-            if now.status_code != 200:
-                continue
-            updates = {*json.loads(now.content), f"outside-{path}-{number}"}
-            headers = {"If-Match": now.headers["ETag"]}
-            content = json.dumps(sorted(updates)).encode()
-            put = await api.put(CONTENT, params={"path": path}, content=content, headers=headers)
-        except httpx.HTTPError:
-            continue
-        number += 1
-        if put.status_code == 200:
-            record.acknowledge(path, updates, str(put.json()["version"]))
-            record.counts["outside writes"] += 1
-
-
-async def _probe(running: Scene, stop: asyncio.Event) -> None:
+async def _probe(running: Scene) -> None:
     """Save one document of another tenant steadily; note the longest time without success."""
     session = {
         "storage_name": stage.STORAGE,
@@ -266,22 +179,23 @@ async def _probe(running: Scene, stop: asyncio.Event) -> None:
     url, query = f"/wopi/files/{made['file_id']}", {"access_token": made["access_token"]}
     lock = {"X-WOPI-Lock": "probe"}
     last = time.monotonic()
-    while not stop.is_set():
-        try:
-            locked = await running.probe.wopi.post(
-                url, params=query, headers={"X-WOPI-Override": "LOCK", **lock}
-            )
-            saved = await running.probe.wopi.post(
-                f"{url}/contents",
-                params=query,
-                headers={"X-WOPI-Override": "PUT", **lock},
-                content=random.randbytes(10_000),
-            )
-        except httpx.HTTPError:
-            continue
+    while True:
+        locked = await _succeeds(running, url, query, {"X-WOPI-Override": "LOCK", **lock}, b"")
+        save = {"X-WOPI-Override": "PUT", **lock}
+        body = random.randbytes(10_000)
+        saved = locked and await _succeeds(running, f"{url}/contents", query, save, body)
         now = time.monotonic()
-        if locked.status_code == saved.status_code == 200:
-            running.record.longest_outage_s = max(running.record.longest_outage_s, now - last)
+        running.record.longest_outage_s = max(running.record.longest_outage_s, now - last)
+        if saved:
             last = now
         await asyncio.sleep(PROBE_PAUSE_S)
-    running.record.longest_outage_s = max(running.record.longest_outage_s, time.monotonic() - last)
+
+
+async def _succeeds(
+    running: Scene, url: str, query: dict[str, str], headers: dict[str, str], body: bytes
+) -> bool:
+    try:
+        answer = await running.probe.wopi.post(url, params=query, headers=headers, content=body)
+    except httpx.HTTPError:
+        return False
+    return answer.status_code == 200

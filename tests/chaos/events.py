@@ -1,10 +1,11 @@
 """Events while applications fail and processes die: none lost, none out of order, few sent twice.
 
+    python -m tests.chaos callbacks [seconds] [seed]
     python -m tests.chaos events [count] [seed]
 
-Real workers deliver what the real scripts emit over a real Redis to a real server. First one
-application hangs, then answers 500 (an hour, compressed with the delays), then answers, beside
-others that are well. Then workers and Redis are killed at random.
+Real workers deliver what the real scripts emit over a real Redis to a real server. In the first run
+one application hangs, then answers 500 (an hour, compressed with the delays), then answers, beside
+others that are well. In the second one workers and Redis are killed at random.
 """
 
 import asyncio
@@ -17,9 +18,9 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -166,6 +167,18 @@ class Verdict:
     duplicates: int
     other_ids: int
     """Two events of a file with one sequence and different ids."""
+    notes: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
+
+    def rows(self) -> list[tuple[float, str]]:
+        """Return counts with what they count."""
+        return [
+            *self.notes,
+            (self.events, "events"),
+            (self.lost, "of them lost"),
+            (self.disordered, "out of order"),
+            (self.duplicates, "delivered twice"),
+            (self.other_ids, "given a second id"),
+        ]
 
     @property
     def is_good(self) -> bool:
@@ -267,6 +280,7 @@ async def failing_application(scene: Scene, seconds: float, seed: int) -> Verdic
     scene.receiver.moods[SICK] = Mood.ANSWERS
     await scene.drained()
     names = ("answers", "hangs", "answers 500")
+    notes: list[tuple[float, str]] = []
     for name, (since_s, until_s) in zip(names, pairwise(marks), strict=True):
         lags = sorted(
             lag
@@ -275,10 +289,11 @@ async def failing_application(scene: Scene, seconds: float, seed: int) -> Verdic
             for lag in scene.receiver.find(tenant_id, since_s, until_s)
         )
         if lags:
-            p50, p99 = lags[len(lags) // 2], lags[int(len(lags) * 0.99)]
-            print(f"  while one application {name}: the others' p50 {p50:.3f} s, p99 {p99:.3f} s")
-    print("  attempts:", {m.value: n for m, n in scene.receiver.attempts.items()})
-    return judge(scene.receiver, await scene.expected())
+            p99_s = round(lags[int(len(lags) * 0.99)], 3)
+            notes.append((p99_s, f"s until the others heard (p99), while one application {name}"))
+    notes += [(n, f"attempts at one that {m.value}") for m, n in scene.receiver.attempts.items()]
+    verdict = judge(scene.receiver, await scene.expected())
+    return replace(verdict, notes=notes)
 
 
 async def killed_processes(scene: Scene, count: int, seed: int) -> Verdict:
@@ -310,28 +325,17 @@ async def killed_processes(scene: Scene, count: int, seed: int) -> Verdict:
     finally:
         done.set()
         await killing
-    print("  kill -9:", dict(killed))
-    return judge(scene.receiver, await scene.expected())
+    verdict = judge(scene.receiver, await scene.expected())
+    return replace(verdict, notes=[(n, f"kill -9 {name}") for name, n in killed.items()])
 
 
-@contextmanager
-def timed(name: str) -> Generator[Callable[[Verdict], None]]:
-    print(f"{name}:", flush=True)
-    began_s = time.monotonic()
-
-    def show(verdict: Verdict) -> None:
-        print(f"  {verdict} in {time.monotonic() - began_s:.0f} s", flush=True)
-
-    yield show
+async def fail(seconds: float, seed: int) -> Verdict:
+    """Run `failing_application` on a scene of its own."""
+    async with scene() as running:
+        return await failing_application(running, seconds, seed)
 
 
-async def run(count: int, seed: int) -> bool:
-    with timed("an application fails and hangs") as show:
-        async with scene() as one:
-            failing = await failing_application(one, seconds=100, seed=seed)
-        show(failing)
-    with timed("processes are killed") as show:
-        async with scene() as other:
-            killed = await killed_processes(other, count, seed)
-        show(killed)
-    return failing.is_good and killed.is_good
+async def kill(count: int, seed: int) -> Verdict:
+    """Run `killed_processes` on a scene of its own."""
+    async with scene() as running:
+        return await killed_processes(running, count, seed)

@@ -15,6 +15,12 @@ from dataclasses import dataclass
 NOTHING = ""
 """No lock holds the file."""
 
+STATES_MAX = 1_000_000
+
+
+class UndecidedError(Exception):
+    """Too many orders are possible."""
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -32,6 +38,11 @@ class Operation:
     """What holds the file, as the answer said that refused or was asked; None where it was done."""
     is_unknown: bool = False
     """Whether no answer came, or one that leaves open what happened."""
+
+    @property
+    def may_have_changed(self) -> bool:
+        """Whether nobody knows what it did, and it can have done something."""
+        return self.is_unknown and self.what not in {"get", "refresh"}
 
     @property
     def only_looks(self) -> bool:
@@ -61,9 +72,12 @@ def is_linearizable(history: Sequence[Operation]) -> bool:
     Args:
         history: of one file that no lock holds at its beginning, whose locks do not end by
             themselves meanwhile.
+
+    Raises:
+        UndecidedError: it would take too long to tell.
     """
     known = sorted((o for o in history if not o.is_unknown), key=lambda o: o.began_s)
-    unknown = [o for o in history if o.is_unknown]
+    unknown = sorted((o for o in history if o.may_have_changed), key=lambda o: o.began_s)
     return _Search([*known, *unknown], len(known)).run()
 
 
@@ -77,10 +91,12 @@ class _Search:
         first = self._settle(frozenset(), 0, NOTHING)
         stack, seen = [first], {first}
         while stack:
+            if len(seen) > STATES_MAX:
+                raise UndecidedError(f"not decided after {STATES_MAX} states")
             ahead, start, state = stack.pop()
             if start >= self._known:
                 return True
-            for number in self._possible(ahead, start):
+            for number in reversed(self._possible(ahead, start)):  # The stack turns them round.
                 operation = self._operations[number]
                 if operation.is_unknown:
                     fits, after = self._effect(operation, state)
@@ -114,11 +130,19 @@ class _Search:
                 break
             found.append(number)
             earliest_end_s = min(earliest_end_s, operation.ended_s)
-        left = range(self._known, len(self._operations))
-        found += [
-            n for n in left if n not in ahead and self._operations[n].began_s <= earliest_end_s
-        ]
-        return [n for n in found if self._operations[n].began_s <= earliest_end_s]
+        found = [n for n in found if self._operations[n].began_s <= earliest_end_s]
+        return found + self._possible_unknown(ahead, earliest_end_s)
+
+    def _possible_unknown(self, ahead: frozenset[int], earliest_end_s: float) -> list[int]:
+        """Return one of each kind: of equal ones that which began first can do for the others."""
+        found = dict[tuple[str, str, str], int]()
+        for number in range(self._known, len(self._operations)):
+            operation = self._operations[number]
+            if operation.began_s > earliest_end_s:
+                break
+            if number not in ahead:
+                found.setdefault((operation.what, operation.lock, operation.old), number)
+        return list(found.values())
 
     def _settle(
         self, ahead: frozenset[int], start: int, state: str

@@ -66,7 +66,10 @@ class Verdict:
         """Return counts with what they count."""
         return [
             (self.acknowledged, "updates acknowledged"),
-            (self.only_kept, "of them only in an older version: the person chose to overwrite"),
+            (
+                self.only_kept,
+                "of them only in a version: overwritten by order, says an event",
+            ),
             (len(self.lost), f"of them LOST {_some(self.lost)}"),
             (len(self.overwritten), f"of them overwritten unasked {_some(self.overwritten)}"),
             (len(self.thrown_away), f"refused and thrown away {_some(self.thrown_away)}"),

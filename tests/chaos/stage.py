@@ -124,6 +124,16 @@ def wopi_client(url: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=url, timeout=CLIENT_TIMEOUT_S, limits=limits)
 
 
+def api_client(cluster: Cluster, key: str) -> httpx.AsyncClient:
+    """Return a client of the management API with a tenant's key."""
+    return httpx.AsyncClient(
+        base_url=cluster.url,
+        headers={"Authorization": f"Bearer {key}"},
+        timeout=CLIENT_TIMEOUT_S,
+        limits=httpx.Limits(max_connections=CLIENTS_MAX),
+    )
+
+
 def put_editors(cluster: Cluster) -> None:
     """Configure the editors that are emulated; nothing listens at their addresses."""
     with cluster.admin() as admin:

@@ -43,11 +43,11 @@ class Cluster:
             if not entry.name.isdigit():
                 continue
             try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
+                words = [w for w in (entry / "cmdline").read_bytes().split(b"\0") if w]
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except (OSError, ValueError):
                 continue
-            if parent == self.process.pid:
+            if parent == self.process.pid and words:
                 name = words[2].decode() if len(words) > 2 else words[0].decode()
                 found[f"{name}#{entry.name}"] = int(entry.name)
         return found

@@ -1,0 +1,33 @@
+"""What a report was made on."""
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+
+
+def machine_line() -> str:
+    """Return commit, date, processors and Python in one line."""
+    today = datetime.now(UTC).date().isoformat()
+    processors = len(os.sched_getaffinity(0))
+    return (
+        f"commit {commit()}, {today}, {processors} processors for everything together,"
+        f" Python {platform.python_version()}"
+    )
+
+
+def commit() -> str:
+    """Return the short hash of what is checked out, with a plus where it was changed since."""
+    found = _git("rev-parse", "--short", "HEAD") or "unknown"
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":!docs")
+    return f"{found}+" if changed else found
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(
+        ["git", *words],  # noqa: S607 - the one on PATH
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip() if done.returncode == 0 else ""
