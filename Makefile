@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint types format bench chaos docs clean
+.PHONY: help install run test lint types format bench chaos fuzz docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -51,6 +51,10 @@ bench: $(VENV)/.developing ## Measure against a bare program (ARGS="local", "s3"
 chaos: $(VENV)/.developing ## Everything fails while people edit; writes docs/reliability.md (ARGS="editing 60 7 s3" for one run)
 	@.ci/tools
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+fuzz: $(VENV)/.developing ## Strange input to every parser, address and operation, long (ARGS are pytest's)
+	@.ci/tools
+	WOPI_TEST_PROFILE=fuzz WOPI_FUZZ_EXAMPLES=100 $(BIN)/python -m pytest tests/fuzz tests/flows/test_schema.py $(ARGS)
 
 docs: $(VENV)/.developing ## Build the documentation into build/docs; a broken link fails
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs

@@ -25,7 +25,8 @@ from tests.support.servers import (
 )
 
 settings.register_profile("default", deadline=None, max_examples=40)
-settings.load_profile("default")
+settings.register_profile("fuzz", deadline=None, max_examples=5000)
+settings.load_profile(os.environ.get("WOPI_TEST_PROFILE", "default"))
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ ANNOUNCED_S = 75.0
 """A lost publication is found after half a minute; the claim of a killed worker lapses sooner."""
 
 NOT_FOUND = 404
+TOO_MANY = 429
 
 
 @dataclass
@@ -92,7 +93,7 @@ class Shelf:
     async def content(self, path: str, **query: str) -> set[str]:
         """Return the updates of a document, or of a version of it."""
         url = f"/api/storages/{self.storage}/files/content"
-        answer = await self.http.get(url, params={"path": path, **query})
+        answer = await self._get(url, {"path": path, **query})
         if "version" in query and answer.status_code == NOT_FOUND:
             return set()  # Merged into a newer version of the same bytes, which is read too.
         answer.raise_for_status()
@@ -104,7 +105,7 @@ class Shelf:
         found: set[str] = set()
         query = {"path": path, "limit": "1000"}
         while True:
-            page = (await self.http.get(url, params=query)).raise_for_status().json()
+            page = (await self._get(url, query)).raise_for_status().json()
             for version in page["items"]:
                 found |= await self.content(path, version=version["version"])
             if not page.get("next_cursor"):
@@ -116,13 +117,21 @@ class Shelf:
         found: set[str] = set()
         query = {"limit": "1000"}
         while True:
-            page = (await self.http.get("/api/recovery", params=query)).raise_for_status().json()
+            page = (await self._get("/api/recovery", query)).raise_for_status().json()
             for item in page["items"]:
-                answer = await self.http.get(f"/api/recovery/{item['recovery_id']}/content")
+                answer = await self._get(f"/api/recovery/{item['recovery_id']}/content", {})
                 found |= set(json.loads(answer.raise_for_status().content))
             if not page["next_cursor"]:
                 return found
             query["cursor"] = page["next_cursor"]
+
+    async def _get(self, url: str, query: dict[str, str]) -> httpx.Response:
+        """Ask, as slowly as the tenant's rate allows."""
+        while True:
+            answer = await self.http.get(url, params=query)
+            if answer.status_code != TOO_MANY:
+                return answer
+            await asyncio.sleep(float(answer.headers["Retry-After"]))
 
     async def repair(self) -> int:
         """Do what the runbook says after a failover: register what Redis has forgotten."""

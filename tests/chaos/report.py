@@ -49,7 +49,9 @@ def report(seed: int) -> bool:
             took_s = time.monotonic() - began_s
             result = "good" if outcome.is_good else "**NOT GOOD**"
             print(f"  {result} after {took_s:.0f} s", flush=True)
-            good = good and outcome.is_good
+            if not outcome.is_good:
+                good = False
+                print(*(f"{number:8g}  {name}" for number, name in outcome.rows()), sep="\n")
             table += f"| {_title(run, variant)} | {run.amount:g} {run.unit} | {result} |\n"
             parts += _part(run, variant, command, outcome)
     head = _HEAD.format(machine=machine_line(), seed=seed)

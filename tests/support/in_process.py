@@ -14,6 +14,7 @@ from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.timeline import RedisTimeline
 from genro_wopi.adapters.tokens import JwtSigner, signer
 from genro_wopi.domain.access_tokens import AccessClaims
+from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.sessions import Session
 from genro_wopi.domain.storages import Storage, StorageProtocol
 from genro_wopi.protocol.check_file_info import EditorKind
@@ -57,7 +58,7 @@ class Wopi:
         return AccessClaims(
             session_id=session.session_id,
             file_id=session.file_id,
-            tenant_id=TENANT,
+            tenant_id=session.tenant_id,
             editor="",
             can_edit=session.can_edit,
             user=session.user,
@@ -95,17 +96,18 @@ async def wopi_in_process(
     files.mkdir()
     (files / "a.txt").write_bytes(b"hello")
     await world.tenant()
-    await _configure(redis, files)
+    await put_storage(redis, TENANT, files)
     session = await world.session(await world.file(), kind=EditorKind.GENERIC)
     service = build_service(settings, redis, Readiness(), stack, RedisTimeline(redis))
     http = await stack.enter_async_context(client_of(create_app(service, redis)))
     return Wopi(http, session, service, redis, world, files, signer(private.signing_keys))
 
 
-async def _configure(redis: RedisClient, base_path: Path) -> None:
+async def put_storage(redis: RedisClient, tenant_id: TenantId, base_path: Path) -> None:
+    """Register a folder as a tenant's storage ``docs``."""
     await RedisTenantStore(redis).put_storage(
         Storage(
-            tenant_id=TENANT,
+            tenant_id=tenant_id,
             name="docs",
             protocol=StorageProtocol.LOCAL,
             config={"base_path": str(base_path)},

@@ -66,7 +66,7 @@ def segment_problem(segment: str) -> str | None:
     """Say what is wrong with one name; None when nothing is."""
     if not segment or segment in {".", ".."}:
         return "leave out empty segments, '.' and '..'"
-    if segment == RESERVED_SEGMENT:
+    if segment.casefold() == RESERVED_SEGMENT:  # Some file systems do not tell case.
         return f"'{RESERVED_SEGMENT}' is where the host keeps versions; choose another name"
     if "/" in segment:
         return "leave out '/'"

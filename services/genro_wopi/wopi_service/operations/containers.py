@@ -25,7 +25,7 @@ from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.paths import StoragePath, base_name, extension_of
 from genro_wopi.domain.sessions import Admission, Purpose, Session
 from genro_wopi.domain.storages import FolderEntry
-from genro_wopi.protocol.file_name import decode_name, repaired
+from genro_wopi.protocol.file_name import decode_name
 from genro_wopi.protocol.times import format_us
 from genro_wopi.wopi_service.operations.admission import EditorRequest, admit
 from genro_wopi.wopi_service.operations.host import LOCK_PATIENCE_S, Host, existing
@@ -36,6 +36,7 @@ from genro_wopi.wopi_service.operations.placement import (
     folder_of,
     free_name,
     is_taken,
+    usable_name,
 )
 from genro_wopi.wopi_service.operations.put_relative import NewFile, Target, require_one, store_in
 
@@ -168,7 +169,7 @@ async def create_child_container(
         if await is_taken(folder, name, is_folder=True):
             raise await _taken(folder, name)
     else:
-        wanted = repaired(decode_name(target.suggested or "") or "")
+        wanted = usable_name(decode_name(target.suggested or "") or "")
         name = await free_name(folder, wanted, is_folder=True)
     try:
         await folder.backend.make_folder(folder.child(name))

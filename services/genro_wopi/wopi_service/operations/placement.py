@@ -15,7 +15,7 @@ from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import TenantId, new_save_id
 from genro_wopi.domain.paths import StoragePath, segment_problem
 from genro_wopi.domain.storages import Body, HeadChangedError, StorageBackend
-from genro_wopi.protocol.file_name import decode_name, numbered, repaired
+from genro_wopi.protocol.file_name import FALLBACK, decode_name, numbered, repaired
 from genro_wopi.wopi_service.operations.host import SAVE_PATIENCE_S, Host
 
 NUMBERS_MAX: Final = 200
@@ -58,11 +58,17 @@ def exact_name(header: str) -> str:
         raise InvalidNameError("The name is not UTF-7 of at most 512 characters.")
     problem = segment_problem(name)
     if problem or name != name.strip():
-        offered = repaired(name)
+        offered = usable_name(name)
         raise InvalidNameError(
             f"Not a file name: {problem or 'it begins or ends with a space'}.", valid_name=offered
         )
     return name
+
+
+def usable_name(wanted: str) -> str:
+    """Make a name that every storage takes of whatever is wanted; never one of the host's own."""
+    name = repaired(wanted)
+    return FALLBACK if segment_problem(name) else name
 
 
 async def free_name(folder: Folder, wanted: str, *, is_folder: bool = False) -> str:

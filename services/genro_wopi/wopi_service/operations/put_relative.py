@@ -10,7 +10,7 @@ from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.paths import StoragePath, base_name
 from genro_wopi.domain.sessions import Admission, Purpose
 from genro_wopi.domain.storages import Body
-from genro_wopi.protocol.file_name import decode_name, repaired, split_name
+from genro_wopi.protocol.file_name import decode_name, split_name
 from genro_wopi.wopi_service.operations.admission import EditorRequest, admit
 from genro_wopi.wopi_service.operations.check_file_info import new_file_urls
 from genro_wopi.wopi_service.operations.host import SAVE_PATIENCE_S, Host, node_of
@@ -22,6 +22,7 @@ from genro_wopi.wopi_service.operations.placement import (
     is_taken,
     store_exactly,
     store_new,
+    usable_name,
 )
 
 
@@ -144,4 +145,4 @@ def _suggestion(header: str, beside: str) -> str:
         wanted = beside
     elif wanted.startswith("."):
         wanted = split_name(beside)[0] + wanted
-    return repaired(wanted)
+    return usable_name(wanted)

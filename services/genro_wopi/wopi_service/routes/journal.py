@@ -13,7 +13,7 @@ from genro_wopi.domain.errors import ProofRefusedError, UnauthenticatedError
 from genro_wopi.domain.identifiers import FileId
 from genro_wopi.domain.timeline import TimelineEntry
 from genro_wopi.runtime import metrics
-from genro_wopi.runtime.logs import get_logger
+from genro_wopi.runtime.logs import get_logger, redact
 from genro_wopi.wopi_service.exchange import Exchange
 from genro_wopi.wopi_service.routes.reading import shown_token
 from genro_wopi.wopi_service.service import WopiService
@@ -21,6 +21,7 @@ from genro_wopi.wopi_service.service import WopiService
 NO_EDITOR: Final = "none"
 """What is counted as the kind of editor where no valid token was shown."""
 
+REASON_LENGTH_MAX: Final = 500
 _SUCCESS: Final = range(200, 400)
 _INTERNAL_ERROR: Final = 500
 _OUTAGES: Final = frozenset({503, 507})
@@ -129,4 +130,5 @@ def _fields(exchange: Exchange, answered: Answered, claims: AccessClaims | None)
 
 
 def _reason(answered: Answered) -> str:
-    return "" if answered.failure is None else str(answered.failure)
+    """Say in words what was wrong; it may repeat what was sent, even a token in a wrong header."""
+    return "" if answered.failure is None else redact(str(answered.failure))[:REASON_LENGTH_MAX]
