@@ -1,6 +1,6 @@
 """Clients that fight for the lock of one file over several wopi-services, and what they were told.
 
-    python -m tests.chaos locks [seconds] [seed]
+    python -m tests.chaos locks [seconds] [seed] [killed|calm]
 
 Each client asks the replicas in turn at random; most of the time with a lock of its own, sometimes
 with that of another one, as misbehaving editors do. Meanwhile replicas are killed and stopped. The

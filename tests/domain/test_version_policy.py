@@ -55,6 +55,17 @@ def test_identical_bytes_are_stored_once() -> None:
     assert gone(VersionPolicy(), again, first) == [0]
 
 
+@pytest.mark.parametrize(
+    "policy", [VersionPolicy(), WINDOW, VersionPolicy(keep_count=0), VersionPolicy(keep_days=0)]
+)
+def test_a_copy_of_the_head_stays_for_whoever_is_about_to_replace_it(policy: VersionPolicy) -> None:
+    newest = evidence(60)
+    assert gone(policy, newest, newest) == []
+    foreign = Head(fingerprint='"e"', size_bytes=1, modified_us=1, evidence=None)
+    copy = KeptVersion(key="e", size_bytes=1, modified_us=1, evidence=None)
+    assert upkeep(policy, foreign, [copy], now_us=NOW_US).superfluous == []
+
+
 def test_an_autosave_of_the_same_bytes_does_not_stand_for_what_a_person_saved() -> None:
     person, auto = evidence(0, sha="same", auto=False), evidence(30, sha="same")
     assert gone(WINDOW, evidence(60), person, auto) == [30]

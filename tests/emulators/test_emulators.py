@@ -70,6 +70,7 @@ class HostMachine(RuleBasedStateMachine):
     async def send(
         self, method: str, suffix: str, token: str, headers: dict[str, str], body: bytes
     ) -> httpx.Response | None:
+        before = (self.wopi.folder / "a.txt").read_bytes()
         answer = await self.http.request(
             method,
             self.wopi.path + suffix,
@@ -77,6 +78,9 @@ class HostMachine(RuleBasedStateMachine):
             headers=headers,
             content=body or None,
         )
+        if answer.status_code == 503:
+            now = (self.wopi.folder / "a.txt").read_bytes()
+            assert now == before, "stored and not acknowledged"
         if self.answers_lost and suffix == "/contents" and method == "POST":
             self.answers_lost -= 1
             return None

@@ -8,6 +8,8 @@ A version goes for one of three reasons:
 
 Exit saves and those that a person asked for are never thinned out, nor is what another program
 wrote: only number and age end them.
+
+A copy of the head itself never goes: whoever made it is about to replace the head.
 """
 
 from collections.abc import Sequence
@@ -54,6 +56,8 @@ def upkeep(
     count, oldest_end_us = 0, None
     newer = _Newer(head.evidence, head.modified_us)
     for version in kept:
+        if _may_be_copy(version, head):
+            continue
         replaced_us = newer.moment_us
         ends_us = None if policy.keep_days is None else replaced_us + policy.keep_days * DAY_US
         is_over = ends_us is not None and ends_us <= now_us
@@ -65,6 +69,13 @@ def upkeep(
         newer = _Newer(version.evidence, version.modified_us)
         oldest_end_us = ends_us if ends_us is not None else oldest_end_us
     return Upkeep(superfluous, oldest_end_us)
+
+
+def _may_be_copy(version: KeptVersion, head: Head) -> bool:
+    if head.evidence is None or version.evidence is None:
+        is_foreign = head.evidence is None and version.evidence is None
+        return is_foreign and version.size_bytes == head.size_bytes
+    return version.evidence.save_id == head.evidence.save_id
 
 
 class _Newer:

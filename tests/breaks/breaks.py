@@ -1,0 +1,103 @@
+"""Breaks of what the promises rest on, and the harnesses that must notice each of them."""
+
+from dataclasses import dataclass
+
+SCRIPTS = "shared/genro_wopi/adapters/redis/scripts"
+WOPI = "services/genro_wopi/wopi_service"
+
+
+@dataclass(frozen=True)
+class Break:
+    """One change of one file."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    caught_by: dict[str, str]
+    """What a harness says when it notices, by the words after ``python -m`` that run it."""
+
+
+BREAKS = (
+    Break(
+        "the lock is not compared",
+        f"{SCRIPTS}/lock.lua",
+        "if held and held ~= ARGV[3] then",
+        "if held and held ~= ARGV[3] and false then",
+        {
+            "tests.chaos locks 4 1 calm": "       1  histories that no single lock",
+            "pytest tests/scripts/test_lock_machine.py": "failed",
+            "pytest tests/emulators -k collabora": "a_second_process_is_read_only",
+        },
+    ),
+    Break(
+        "the write is not conditional",
+        "shared/genro_wopi/adapters/storage/s3_node.py",
+        '    if expected is None:\n        return {"IfNoneMatch": "*"}\n    quoted',
+        "    if expected is None or True:\n        return {}\n    quoted",
+        {
+            "pytest tests/storage/test_conformance.py -k s3": "one_wins",
+            "tests.chaos sharing 15 1": "LOST",
+        },
+    ),
+    Break(
+        "an unclear answer is not resolved",
+        "shared/genro_wopi/domain/commit.py",
+        "            except (HeadChangedError, StorageFaultError):\n",
+        "            except StorageFaultError as error:\n"
+        "                raise UnavailableError('broken') from error\n"
+        "            except HeadChangedError:\n",
+        {
+            "pytest tests/emulators -k collabora": "stored and not acknowledged",
+        },
+    ),
+    Break(
+        "what the bytes were made from is not looked at",
+        "shared/genro_wopi/domain/commit.py",
+        "    if head is None or head.size_bytes == 0:\n        return Verdict.ACCEPT",
+        "    if head is None or head.size_bytes >= 0:\n        return Verdict.ACCEPT",
+        {
+            "pytest tests/model -k no_acknowledged": "LostUpdateError",
+            "tests.chaos editing 8 1 local": "of them overwritten unasked document",
+        },
+    ),
+    Break(
+        "a refused save is not kept",
+        f"{WOPI}/operations/put_file.py",
+        "        await _rescue(host, save_request, node, save, body, str(refusal))\n",
+        "        pass\n",
+        {
+            "pytest tests/emulators -k collabora": "refused and thrown away",
+            "tests.chaos editing 8 1 local": "refused and thrown away document",
+        },
+    ),
+    Break(
+        "a token opens any file",
+        f"{WOPI}/operations/admission.py",
+        "    if request.file_id is not None and claims.file_id != request.file_id:\n"
+        '        raise UnauthenticatedError("The access token is not for this file.")\n',
+        "",
+        {
+            "pytest tests/fuzz/test_tenants.py": "test_a_token_opens_its_own_file_only",
+        },
+    ),
+    Break(
+        "a key reaches every tenant",
+        "shared/genro_wopi/domain/callers.py",
+        "            return self.tenant_id\n        if not named:",
+        "            return TenantId(named or self.tenant_id)\n        if not named:",
+        {
+            "pytest tests/flows/test_every_operation.py": "failed",
+        },
+    ),
+    Break(
+        "nothing is redacted",
+        "shared/genro_wopi/runtime/logs.py",
+        '    value = _TOKEN_IN_QUERY.sub(r"\\1=***", value)\n',
+        "    return value\n",
+        {
+            "pytest tests/fuzz/test_secrets.py": "assert not shown",
+            "pytest tests/runtime/test_settings.py": "failed",
+        },
+    ),
+)

@@ -1,0 +1,66 @@
+"""Each break is noticed by each harness that should, for the reason that it was broken for."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.breaks.breaks import BREAKS, Break
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("services", "shared", "tests", "deploy", "pyproject.toml")
+TIMEOUT_S = 200
+
+
+def cases() -> Iterator[tuple[Break, str]]:
+    for broken in BREAKS:
+        for words in broken.caught_by:
+            yield broken, words
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of all that runs."""
+    ignored = shutil.ignore_patterns("__pycache__", ".hypothesis")
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / name, ignore=ignored)
+        else:
+            shutil.copy(source, tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.timeout(TIMEOUT_S + 30)
+@pytest.mark.parametrize(
+    ("broken", "words"), [pytest.param(b, w, id=f"{b.name}: {w}") for b, w in cases()]
+)
+def test_a_break_is_noticed(tree: Path, broken: Break, words: str) -> None:
+    file = tree / broken.file
+    text = file.read_text()
+    assert text.count(broken.old) == 1, "the code has changed; say anew how it is broken"
+    file.write_text(text.replace(broken.old, broken.new))
+    module, *arguments = words.split()
+    if module == "pytest":
+        arguments = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", *arguments]
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places(tree)))},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode != 0, f"not noticed:\n{said[-2000:]}"
+    assert broken.caught_by[words] in said, said[-4000:]
+
+
+def places(tree: Path) -> list[Path]:
+    """Return where Python finds the copy before what is installed."""
+    return [tree / "services", tree / "shared", tree / "deploy", tree]
