@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint types format bench chaos fuzz docs clean
+.PHONY: help install run test lint types format bench chaos fuzz mutate docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -45,7 +45,8 @@ format: $(VENV)/.developing ## Format the code
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
 
-bench: $(VENV)/.developing ## Measure against a bare program (ARGS="local", "s3", "large", "events")
+bench: $(VENV)/.developing ## Measure; writes docs/performance.md (ARGS="compare latency growth" for some of it)
+	@.ci/tools
 	$(BIN)/python -m tests.bench $(ARGS)
 
 chaos: $(VENV)/.developing ## Everything fails while people edit; writes docs/reliability.md (ARGS="editing 60 7 s3" for one run)
@@ -55,6 +56,10 @@ chaos: $(VENV)/.developing ## Everything fails while people edit; writes docs/re
 fuzz: $(VENV)/.developing ## Strange input to every parser, address and operation, long (ARGS are pytest's)
 	@.ci/tools
 	WOPI_TEST_PROFILE=fuzz WOPI_FUZZ_EXAMPLES=100 $(BIN)/python -m pytest tests/fuzz tests/flows/test_schema.py $(ARGS)
+
+mutate: $(VENV)/.developing ## Change saves, locks, tokens and tenancy in small; print what no test notices
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,mutation]'
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 docs: $(VENV)/.developing ## Build the documentation into build/docs; a broken link fails
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs

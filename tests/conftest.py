@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient, connect, text
@@ -25,6 +25,7 @@ from tests.support.servers import (
 )
 
 settings.register_profile("default", deadline=None, max_examples=40)
+settings.register_profile("breaks", deadline=None, max_examples=40, phases=(Phase.generate,))
 settings.register_profile("fuzz", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("WOPI_TEST_PROFILE", "default"))
 

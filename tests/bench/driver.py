@@ -49,16 +49,33 @@ def request(method: str, target: str, headers: dict[str, str], body: bytes = b""
 
 
 async def measure(
-    pid: int, port: int, requests: list[bytes], *, seconds: float, connections: int
+    pid: int,
+    port: int,
+    requests: list[bytes],
+    *,
+    seconds: float,
+    connections: int,
+    spread: bool = False,
 ) -> Result:
     """Send the requests in turn over some connections for a while.
+
+    Args:
+        pid: of the server's process.
+        port: where it listens.
+        requests: each connection sends all of them, again and again.
+        seconds: how long.
+        connections: how many at once.
+        spread: whether each connection begins with another request.
 
     Raises:
         RuntimeError: an answer was not a 200.
     """
     before_cpu, before_rss, start = cpu_seconds(pid), rss_bytes(pid), time.perf_counter()
     end = start + seconds
-    work = (_connection(port, requests, end) for _ in range(connections))
+    work = (
+        _connection(port, requests[first:] + requests[:first], end)
+        for first in (n % len(requests) if spread else 0 for n in range(connections))
+    )
     counts = await asyncio.gather(*work)
     elapsed = time.perf_counter() - start
     return Result(

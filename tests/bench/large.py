@@ -9,6 +9,9 @@ from typing import Any, Self
 import httpx
 
 from tests.bench.driver import request, rss_bytes
+from tests.bench.tables import Table
+
+Row = tuple[str, float, float, str]
 
 SIZE = 2**31
 CHUNK = os.urandom(2**20)
@@ -41,8 +44,19 @@ class Peak:
             await asyncio.sleep(SAMPLE_S)
 
 
-async def measure_large(pid: int, port: int, session: dict[str, Any]) -> None:
-    """Print the memory of one document of 2 GiB, up and down."""
+def measure_memory(pid: int, port: int, session: dict[str, Any]) -> Table:
+    """Measure the memory of what is large, and of what is slow."""
+    table = Table(
+        "Memory of what is in flight",
+        "How much the resident memory of a wopi-service grows meanwhile.",
+        ("what", "memory MiB", "KiB for each", "meanwhile"),
+    )
+    table.add(*asyncio.run(_large(pid, port, session)))
+    table.add(*asyncio.run(_slow(pid, port, session)))
+    return table
+
+
+async def _large(pid: int, port: int, session: dict[str, Any]) -> Row:
     path = f"/wopi/files/{session['file_id']}"
     query = {"access_token": session["access_token"]}
     base = f"http://127.0.0.1:{port}"
@@ -67,11 +81,11 @@ async def measure_large(pid: int, port: int, session: dict[str, Any]) -> None:
         down_s = time.perf_counter() - start
     assert received == SIZE
     rates = f"up {SIZE / up_s / 2**20:.0f} MiB/s, down {SIZE / down_s / 2**20:.0f} MiB/s"
-    print(f"2 GiB: {rates}, memory {peak.growth_mib:+.0f} MiB", flush=True)
+    return "one document of 2 GiB, up and down", peak.growth_mib, peak.growth_mib * 1024, rates
 
 
-async def measure_slow(pid: int, port: int, session: dict[str, Any]) -> None:
-    """Print the memory of many uploads that trickle in, and what others feel of them."""
+async def _slow(pid: int, port: int, session: dict[str, Any]) -> Row:
+    """Measure many uploads that trickle in, and what others feel of them."""
     target = f"/wopi/files/{session['file_id']}"
     query = f"?access_token={session['access_token']}"
     headers = {"X-WOPI-Override": "PUT", "X-WOPI-Lock": "L"}
@@ -97,8 +111,6 @@ async def measure_slow(pid: int, port: int, session: dict[str, Any]) -> None:
         began.set()
         await asyncio.gather(*uploads)
     p99_ms = sorted(seconds)[-2] * 1000
-    print(
-        f"{SLOW} slow uploads of 1 MiB: memory {peak.growth_mib:+.0f} MiB,"
-        f" CheckFileInfo meanwhile p99 {p99_ms:.0f} ms",
-        flush=True,
-    )
+    meanwhile = f"CheckFileInfo p99 {p99_ms:.0f} ms"
+    each_kib = peak.growth_mib * 1024 / SLOW
+    return f"{SLOW:,} slow uploads of 1 MiB", peak.growth_mib, each_kib, meanwhile

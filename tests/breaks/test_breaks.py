@@ -50,7 +50,11 @@ def test_a_break_is_noticed(tree: Path, broken: Break, words: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=tree,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places(tree)))},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, places(tree))),
+            "WOPI_TEST_PROFILE": "breaks",
+        },
         capture_output=True,
         check=False,
         text=True,

@@ -1,0 +1,98 @@
+"""How long requests take at a fixed rate, whatever the server makes of it (an open loop)."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.bench.driver import measure, request
+from tests.bench.tables import Table
+
+LOAD = 0.7
+"""Of what the service does at most with as many connections."""
+
+CONNECTIONS = 16
+MOST_S, FIXED_S = 3.0, 8.0
+BODY = bytes(range(256)) * 400
+"""100 KB."""
+
+
+def measure_latency(pid: int, port: int, sessions: Sequence[dict[str, Any]]) -> Table:
+    """Measure some operations at 70 % of what the service can do.
+
+    Args:
+        pid: of the wopi-service.
+        port: where it listens.
+        sessions: on as many documents, each locked with ``L``.
+    """
+    table = Table(
+        f"How long it takes at {LOAD:.0%} of the most",
+        f"First the most that one wopi-service does with {CONNECTIONS} connections, then"
+        f" {LOAD:.0%} of that for {FIXED_S:g} s, sent at even times whether or not earlier ones were"
+        " answered; each is counted from the moment at which it was due. The goal is a p99 of"
+        " at most four times the p50.",
+        ("case", "most req/s", "sent req/s", "p50 ms", "p99 ms", "p99/p50"),
+    )
+    for name, requests in _cases(sessions).items():
+        most = asyncio.run(
+            measure(pid, port, requests, seconds=MOST_S, connections=CONNECTIONS, spread=True)
+        )
+        rate = most.rate * LOAD
+        seconds = sorted(asyncio.run(at_rate(port, requests, rate=rate, seconds=FIXED_S)))
+        p50_s, p99_s = seconds[len(seconds) // 2], seconds[int(len(seconds) * 0.99)]
+        table.add(name, most.rate, rate, p50_s * 1000, p99_s * 1000, p99_s / p50_s)
+    return table
+
+
+def _cases(sessions: Sequence[dict[str, Any]]) -> dict[str, list[bytes]]:
+    put = {"X-WOPI-Override": "PUT", "X-WOPI-Lock": "L"}
+    lock = {"X-WOPI-Override": "LOCK", "X-WOPI-Lock": "L"}
+    of = [(f"/wopi/files/{s['file_id']}", f"?access_token={s['access_token']}") for s in sessions]
+    return {
+        "CheckFileInfo": [request("GET", at + query, {}) for at, query in of],
+        "LOCK (refresh)": [request("POST", at + query, lock) for at, query in of],
+        "GetFile 100 KB": [request("GET", f"{at}/contents{query}", {}) for at, query in of],
+        "PutFile 100 KB": [request("POST", f"{at}/contents{query}", put, BODY) for at, query in of],
+    }
+
+
+async def at_rate(
+    port: int, requests: Sequence[bytes], *, rate: float, seconds: float
+) -> list[float]:
+    """Send requests at even times; return how long each took since it was due, in s.
+
+    Each connection has its own share of the moments. Where an answer is late, what was due
+    meanwhile is sent after it at once, and its waiting counts.
+    """
+    began = time.perf_counter() + 0.1
+    moments = [began + number / rate for number in range(int(rate * seconds))]
+    shares = (_Connection(port, requests, moments[n::CONNECTIONS], n) for n in range(CONNECTIONS))
+    took = await asyncio.gather(*(share.run() for share in shares))
+    return [each for share in took for each in share]
+
+
+@dataclass
+class _Connection:
+    port: int
+    requests: Sequence[bytes]
+    moments: Sequence[float]
+    first: int
+
+    async def run(self) -> list[float]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**20)
+        took: list[float] = []
+        for number, due in enumerate(self.moments):
+            early_s = due - time.perf_counter()
+            if early_s > 0:
+                await asyncio.sleep(early_s)
+            writer.write(self.requests[(self.first + number) % len(self.requests)])
+            head = await reader.readuntil(b"\r\n\r\n")
+            if not head.startswith(b"HTTP/1.1 200"):
+                raise RuntimeError(head.decode())
+            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+            await reader.readexactly(length)
+            took.append(time.perf_counter() - due)
+        writer.close()
+        await writer.wait_closed()
+        return took

@@ -1,0 +1,155 @@
+"""All measurements, and what they showed as a page of the documentation."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.bench.compare import BUCKET, TENANT, compare, wopi_process
+from tests.bench.costs import measure_costs
+from tests.bench.events import compare_events
+from tests.bench.growth import measure_growth
+from tests.bench.large import measure_memory
+from tests.bench.latency import measure_latency
+from tests.bench.machine import machine_line
+from tests.bench.plots import plot
+from tests.bench.scaling import measure_replicas, measure_start
+from tests.bench.tables import Table
+from tests.chaos.stage import services
+from tests.support.cluster import Cluster, running_cluster
+from tests.support.servers import s3_process
+
+PAGE = Path("docs/performance.md")
+DOCUMENTS, SIZE = 16, 100 * 1024
+
+_HEAD = """# Performance, measured
+
+Made by `make bench` ({machine}). Redis, storage, services and the driver share the processors, so
+figures are to be compared within one table; a ratio is worth more than a rate.
+
+"""
+
+
+@dataclass
+class Bench:
+    """What measurements run on: a cluster, started when it is first asked for."""
+
+    stack: ExitStack
+    folder: Path
+
+    def cluster(self, *, replicas: int = 1) -> Cluster:
+        own = self.folder / f"cluster-{replicas}-{len(list(self.folder.iterdir()))}"
+        own.mkdir()
+        options = ("--no-demo", "--replicas", str(replicas))
+        return self.stack.enter_context(running_cluster(own, *options))
+
+
+def _compare(bench: Bench) -> Iterator[Table]:
+    s3_url = bench.stack.enter_context(s3_process())
+    httpx.put(f"{s3_url}/{BUCKET}").raise_for_status()
+    cluster = bench.cluster()
+    with cluster.admin() as http:
+        http.post("/api/tenants", json={"id": TENANT}).raise_for_status()
+        yield from compare(http, cluster, s3_url)
+
+
+def _latency(bench: Bench) -> Iterator[Table]:
+    cluster = bench.cluster()
+    pid, port = wopi_process(cluster)
+    sessions = _locked(cluster, port, DOCUMENTS)
+    yield measure_latency(pid, port, sessions)
+
+
+def _costs(bench: Bench) -> Iterator[Table]:
+    cluster = bench.cluster()
+    _, port = wopi_process(cluster)
+    url = (cluster.data_dir / "redis-url").read_text()
+    worker = min(services(cluster, "callback_worker"))
+    yield asyncio.run(measure_costs(url, port, worker, _locked(cluster, port, 1)[0]))
+
+
+def _growth(_bench: Bench) -> Iterator[Table]:
+    yield asyncio.run(measure_growth())
+
+
+def _replicas(bench: Bench) -> Iterator[Table]:
+    cluster = bench.cluster(replicas=4)
+    _, port = wopi_process(cluster)
+    yield measure_replicas(cluster, _locked(cluster, port, DOCUMENTS))
+
+
+def _start(bench: Bench) -> Iterator[Table]:
+    yield measure_start(bench.cluster())
+
+
+def _memory(bench: Bench) -> Iterator[Table]:
+    cluster = bench.cluster()
+    pid, port = wopi_process(cluster)
+    yield measure_memory(pid, port, _locked(cluster, port, 1)[0])
+
+
+def _events(_bench: Bench) -> Iterator[Table]:
+    yield asyncio.run(compare_events())
+
+
+PARTS: dict[str, Callable[[Bench], Iterator[Table]]] = {
+    "compare": _compare,
+    "latency": _latency,
+    "costs": _costs,
+    "growth": _growth,
+    "replicas": _replicas,
+    "start": _start,
+    "memory": _memory,
+    "events": _events,
+}
+
+
+def report(names: Sequence[str], *, is_page: bool) -> None:
+    """Measure; show each table, and write the page where all were measured."""
+    tables: list[Table] = []
+    for name in names:
+        print(f"{name}:", flush=True)
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            tables += PARTS[name](Bench(stack, folder))
+    text = "\n".join(table.markdown() for table in tables)
+    if not is_page:
+        print(f"\n{text}")
+        return
+    pictures = "".join(f"![{says}]({file.name})\n\n" for file, says in plot(tables, PAGE.parent))
+    PAGE.write_text(_HEAD.format(machine=machine_line()) + pictures + text)
+    print(f"written: {PAGE}")
+
+
+def _locked(cluster: Cluster, port: int, count: int) -> list[dict[str, Any]]:
+    """Make documents of 100 KB in a folder, with a session on each that holds its lock."""
+    made: list[dict[str, Any]] = []
+    with cluster.admin() as admin:
+        admin.post("/api/tenants", json={"id": TENANT}).raise_for_status()
+        config = {"base_path": str(cluster.data_dir / "files" / TENANT)}
+        storage = {"name": "docs", "protocol": "local", "config": config, "tenant_id": TENANT}
+        admin.post("/api/storages", json=storage).raise_for_status()
+        for number in range(count):
+            where = {"tenant_id": TENANT, "path": f"{number}.bin"}
+            content = os.urandom(SIZE)
+            admin.put("/api/storages/docs/files/content", params=where, content=content)
+            session = {
+                "tenant_id": TENANT,
+                "storage_name": "docs",
+                "file_path": f"{number}.bin",
+                "permissions": ["view", "edit"],
+                "account": "bench",
+            }
+            created = admin.post("/api/sessions/create", json=session).raise_for_status().json()
+            url = f"http://127.0.0.1:{port}/wopi/files/{created['file_id']}"
+            lock = {"X-WOPI-Override": "LOCK", "X-WOPI-Lock": "L"}
+            query = {"access_token": created["access_token"]}
+            httpx.post(url, params=query, headers=lock).raise_for_status()
+            made.append(created)
+    return made
