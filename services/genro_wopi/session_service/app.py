@@ -55,7 +55,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         stack.push_async_callback(editors.aclose)
         stack.push_async_callback(storages.aclose)
         tenants = RedisTenantStore(redis)
-        timeline = RedisTimeline(redis)
+        timeline = RedisTimeline(redis, kept_hours=settings.timeline_hours)
         desk = Desk(
             instances=RedisInstanceStore(redis),
             sessions=RedisSessionStore(redis),

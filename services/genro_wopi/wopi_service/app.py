@@ -50,7 +50,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         )
         await require_redis(redis)
         readiness = Readiness()
-        timeline = RedisTimeline(redis)
+        timeline = RedisTimeline(redis, kept_hours=settings.timeline_hours)
         service = build_service(settings, redis, readiness, stack, timeline)
         intents = RedisIntentStore(redis, Partitions(redis, settings.event_partitions))
         writing = asyncio.create_task(timeline.write_until(stopping))

@@ -109,6 +109,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dead_letter_days: int
     event_sinks: tuple[str, ...]
     slow_request_seconds: int
+    timeline_hours: int
     log_sample: int
     log_format: str
     log_level: str
@@ -415,6 +416,15 @@ SETTINGS: Final = (
         example="webhook,redis-stream",
         default="webhook",
         services=_C,
+    ),
+    Setting(
+        name="timeline_hours",
+        parse=number(0, 8760),
+        kind="hours",
+        help="How long the timeline of a session is kept after its last entry; 0: there is none.",
+        example="48",
+        default="48",
+        services=_S | _W,
     ),
     Setting(
         name="slow_request_seconds",

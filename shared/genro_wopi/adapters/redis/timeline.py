@@ -18,22 +18,29 @@ ENTRIES_MAX: Final = 200
 
 WAITING_MAX: Final = 20_000
 FLUSH_S: Final = 0.5
-KEPT_S: Final = 2 * 86_400
+KEPT_HOURS: Final = 48
 SESSIONS_AT_ONCE: Final = 500
 
 _entry: Final = msgspec.json.Decoder(TimelineEntry)
 
 
 class RedisTimeline:
-    """Implements `Timeline`."""
+    """Implements `Timeline`.
 
-    def __init__(self, redis: RedisClient) -> None:
+    Args:
+        redis: where timelines lie.
+        kept_hours: how long after its last entry; 0: none is written, and reading finds nothing.
+    """
+
+    def __init__(self, redis: RedisClient, *, kept_hours: int = KEPT_HOURS) -> None:
         self._redis = redis
+        self._kept_s = kept_hours * 3600
         self._waiting: deque[tuple[SessionId, TimelineEntry]] = deque(maxlen=WAITING_MAX)
 
     def note(self, session_id: SessionId, entry: TimelineEntry) -> None:
         """See Timeline; what waits beyond a bound is dropped, the oldest first."""
-        self._waiting.append((session_id, entry))
+        if self._kept_s:
+            self._waiting.append((session_id, entry))
 
     async def read(self, session_id: SessionId) -> list[TimelineEntry]:
         """See Timeline; replicas write in turns, so the order is that of the moments."""
@@ -64,7 +71,7 @@ class RedisTimeline:
                 commands += [
                     ("RPUSH", key, *by_key[key]),
                     ("LTRIM", key, -ENTRIES_MAX, -1),
-                    ("EXPIRE", key, KEPT_S),
+                    ("EXPIRE", key, self._kept_s),
                 ]
             try:
                 await self._redis.pipeline(commands)
