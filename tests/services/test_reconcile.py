@@ -52,11 +52,15 @@ async def commit(wopi: Wopi, content: bytes, monkeypatch: pytest.MonkeyPatch | N
     return saved.head.version
 
 
-async def announced(wopi: Wopi) -> list[str]:
+async def saves(wopi: Wopi) -> list[dict[bytes, bytes]]:
     partition = wopi.session.session_id[:2]
     stream = await wopi.redis.call("XRANGE", f"wopi:{{{partition}}}:events", "-", "+")
     events = [dict(zip(e[1][::2], e[1][1::2], strict=True)) for e in stream]
-    return [e[b"version"].decode() for e in events if e[b"name"] == b"document_saved"]
+    return [e for e in events if e[b"name"] == b"document_saved"]
+
+
+async def announced(wopi: Wopi) -> list[str]:
+    return [e[b"version"].decode() for e in await saves(wopi)]
 
 
 async def test_unpublished_saves_are_announced_once(
@@ -96,3 +100,22 @@ async def test_a_save_that_never_arrived_is_forgotten_without_a_word(wopi: Wopi)
     stopping.set()
     await sweep
     assert await announced(wopi) == []
+
+
+async def test_what_was_overwritten_by_choice_is_announced_as_such(
+    wopi: Wopi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = {"access_token": wopi.token}
+    headers = {"X-WOPI-Override": "LOCK", "X-WOPI-Lock": "L"}
+    await wopi.http.post(wopi.path, params=params, headers=headers)
+    (wopi.folder / "draft").write_bytes(b"another program's")
+    (wopi.folder / "draft").replace(wopi.folder / "a.txt")
+    await commit(wopi, b"mine counts", monkeypatch)
+    monkeypatch.setattr(intent_store, "SETTLED_AGE_S", 0)
+    stopping = asyncio.Event()
+    intents = RedisIntentStore(wopi.redis, partitions(wopi.redis))
+    sweep = asyncio.create_task(reconcile_until(wopi.service.host, intents, stopping))
+    found = await eventually(lambda: saves(wopi), lambda seen: len(seen) == 1)
+    stopping.set()
+    await sweep
+    assert found[0][b"forced"] == b"true"

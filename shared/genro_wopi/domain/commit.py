@@ -233,10 +233,12 @@ class Commit:
                 return _saved(known, begun, is_news=False)
             if verdict in {Verdict.CHANGED, Verdict.STALE} and known is not None:
                 raise _changed(known, verdict, begun.lease)
-            written = await self._write(save, body, begun, head, known, deadline_s)
+            is_forced = verdict is Verdict.FORCED
+            evidence = self._evidence(save, body, begun, known, is_forced=is_forced)
+            written = await self._write(body, evidence, head, known, deadline_s)
             if written is not None:
                 is_news = _is_news(save, body, known)
-                saved = _saved(written, begun, forced=verdict is Verdict.FORCED, is_news=is_news)
+                saved = _saved(written, begun, forced=is_forced, is_news=is_news)
                 is_twin = known is not None and known.sha256 == body.sha256
                 saved = msgspec.structs.replace(saved, is_twin=is_twin)
                 await self._publish(save, saved)
@@ -258,7 +260,8 @@ class Commit:
         known = None
         if expected is not None:
             known = await self._ledger.observe(save.file_id, expected, deadline_s=deadline_s)
-        written = await self._write(save, body, begun, expected, known, deadline_s)
+        evidence = self._evidence(save, body, begun, known)
+        written = await self._write(body, evidence, expected, known, deadline_s)
         if written is None:
             raise HeadChangedError("The file changed meanwhile; read it again and repeat.")
         saved = _saved(written, begun, is_news=False)
@@ -309,15 +312,13 @@ class Commit:
 
     async def _write(
         self,
-        save: Save,
         body: Body,
-        begun: Begun,
+        evidence: Evidence,
         head: Head | None,
         known: KnownHead | None,
         deadline_s: float,
     ) -> KnownHead | None:
         """Do steps 4 to 6; None where the head changed meanwhile and must be judged again."""
-        evidence = self._evidence(save, body, begun, known)
         attempts = 0
         while True:
             try:
@@ -327,7 +328,7 @@ class Commit:
                 return known_from_evidence(written)
             except (HeadChangedError, StorageFaultError):
                 now = await self._stat(deadline_s)
-            if now is not None and now.evidence and now.evidence.save_id == save.save_id:
+            if now is not None and now.evidence and now.evidence.save_id == evidence.save_id:
                 return known_from_evidence(now)
             if fingerprint_of(now) != fingerprint_of(head):
                 return None
@@ -349,7 +350,15 @@ class Commit:
             raise UnavailableError("The storage does not answer; the save was not stored.")
         await asyncio.sleep(pause_s)
 
-    def _evidence(self, save: Save, body: Body, begun: Begun, known: KnownHead | None) -> Evidence:
+    def _evidence(
+        self,
+        save: Save,
+        body: Body,
+        begun: Begun,
+        known: KnownHead | None,
+        *,
+        is_forced: bool = False,
+    ) -> Evidence:
         sequence = (known.sequence if known else 0) + 1
         floor_us = known.last_modified_us + 1 if known else 0
         return Evidence(
@@ -365,6 +374,7 @@ class Commit:
             lock=lock_digest(save.lock_id),
             file_id=save.file_id,
             is_autosave=save.is_autosave and not save.is_exit_save,
+            is_forced=is_forced,
         )
 
     async def _publish(self, save: Save, saved: Saved) -> None:

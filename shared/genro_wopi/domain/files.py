@@ -38,6 +38,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """So that the registry can be made again from the storage."""
     is_autosave: bool = False
     """The editor saved by itself; such versions may be thinned out."""
+    is_forced: bool = False
+    """It was written over a change that the editor had not seen, by the person's choice."""
 
 
 def lock_digest(lock_id: str | None) -> str:
@@ -103,6 +105,8 @@ class KnownHead(msgspec.Struct, frozen=True, kw_only=True):
     save_id: str
     lock: str = ""
     """Of the evidence; empty where only the registry was asked."""
+    is_forced: bool = False
+    """Of the evidence, too."""
 
 
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,6 +207,7 @@ def known_from_evidence(head: Head) -> KnownHead | None:
         attempt=evidence.attempt,
         save_id=evidence.save_id,
         lock=evidence.lock,
+        is_forced=evidence.is_forced,
     )
 
 

@@ -45,7 +45,7 @@ async def _settle(host: Host, intents: IntentStore, intent: Intent) -> None:
     except HostError:
         return  # One tenant's storage that is away must not hold up the others.
     if stored is not None:
-        saved = Saved(head=stored, epoch=0, forced=False, is_news=True)
+        saved = Saved(head=stored, epoch=0, forced=stored.is_forced, is_news=True)
         await host.ledger.publish(_save(intent, stored), saved)
     elif intent.age_s > FORGOTTEN_AGE_S:
         await intents.forget(intent)

@@ -297,6 +297,7 @@ def _metadata(evidence: Evidence) -> dict[str, str]:
         f"{_META}lock": evidence.lock,
         f"{_META}file-id": evidence.file_id,
         f"{_META}autosave": str(int(evidence.is_autosave)),
+        f"{_META}forced": str(int(evidence.is_forced)),
     }
 
 
@@ -315,6 +316,7 @@ def _evidence(metadata: dict[str, str]) -> Evidence | None:
             lock=metadata.get(f"{_META}lock", ""),
             file_id=metadata.get(f"{_META}file-id", ""),
             is_autosave=metadata.get(f"{_META}autosave") == "1",
+            is_forced=metadata.get(f"{_META}forced") == "1",
         )
     except (KeyError, ValueError):
         return None
