@@ -18,12 +18,13 @@ def machine_line() -> str:
 
 def commit() -> str:
     """Return the short hash of what is checked out, with a plus where it was changed since."""
-    found = _git("rev-parse", "--short", "HEAD") or "unknown"
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":!docs")
+    found = git("rev-parse", "--short", "HEAD") or "unknown"
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":!docs")
     return f"{found}+" if changed else found
 
 
-def _git(*words: str) -> str:
+def git(*words: str) -> str:
+    """Return what git says; empty where it refuses."""
     done = subprocess.run(
         ["git", *words],  # noqa: S607 - the one on PATH
         check=False,

@@ -16,6 +16,7 @@ import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from tests.bench.machine import git
 from tests.chaos import stage
 from tests.chaos.crowd import EditingRun, cast, let_edit, paths_of
 from tests.chaos.faults import Trouble
@@ -35,8 +36,8 @@ def revision_before() -> str:
     Raises:
         RuntimeError: this is no checkout, or it has no history.
     """
-    described = _git("describe", "--tags", "--abbrev=0", "HEAD^")
-    found = described or _git("rev-parse", "--short", "--verify", f"HEAD~{BACK}")
+    described = git("describe", "--tags", "--abbrev=0", "HEAD^")
+    found = described or git("rev-parse", "--short", "--verify", f"HEAD~{BACK}")
     if not found:
         raise RuntimeError("there is no older version: clone the repository with its history")
     return found
@@ -102,13 +103,3 @@ def _unpacked(revision: str, folder: Path) -> str:
 
 def _path_of(tree: Path) -> str:
     return os.pathsep.join(str(tree / name) for name in SOURCES)
-
-
-def _git(*words: str) -> str:
-    done = subprocess.run(
-        ["git", *words],  # noqa: S607 - the one on PATH
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout.strip() if done.returncode == 0 else ""
