@@ -38,6 +38,8 @@ class Operation:
     """What holds the file, as the answer said that refused or was asked; None where it was done."""
     is_unknown: bool = False
     """Whether no answer came, or one that leaves open what happened."""
+    until_s: float = math.inf
+    """After this moment it has no effect any more, if no answer came."""
 
     @property
     def may_have_changed(self) -> bool:
@@ -131,18 +133,25 @@ class _Search:
             found.append(number)
             earliest_end_s = min(earliest_end_s, operation.ended_s)
         found = [n for n in found if self._operations[n].began_s <= earliest_end_s]
-        return found + self._possible_unknown(ahead, earliest_end_s)
+        return found + self._possible_unknown(ahead, start, earliest_end_s)
 
-    def _possible_unknown(self, ahead: frozenset[int], earliest_end_s: float) -> list[int]:
-        """Return one of each kind: of equal ones that which began first can do for the others."""
+    def _possible_unknown(
+        self, ahead: frozenset[int], start: int, earliest_end_s: float
+    ) -> list[int]:
+        """Return one of each kind: of equal ones that which ends first can do for the others."""
         found = dict[tuple[str, str, str], int]()
         for number in range(self._known, len(self._operations)):
             operation = self._operations[number]
             if operation.began_s > earliest_end_s:
                 break
-            if number not in ahead:
+            if number not in ahead and not self._is_over(number, start):
                 found.setdefault((operation.what, operation.lock, operation.old), number)
         return list(found.values())
+
+    def _is_over(self, number: int, start: int) -> bool:
+        """Tell whether one without an answer can have no effect after what is placed already."""
+        now_s = self._operations[start - 1].began_s if start else -math.inf
+        return self._operations[number].until_s < now_s
 
     def _settle(
         self, ahead: frozenset[int], start: int, state: str
@@ -160,10 +169,11 @@ class _Search:
                 return ahead, start, state
 
     def _placed(self, ahead: frozenset[int], start: int, number: int) -> tuple[frozenset[int], int]:
-        """Mark one as placed; what lies before `start` is placed without being remembered."""
+        """Mark one as placed; what lies before `start`, or is over, need not be remembered."""
         if number != start:
             return ahead | {number}, start
         start += 1
         while start in ahead:
             start += 1
-        return frozenset(n for n in ahead if n > start), start
+        left = (n for n in ahead if n > start)
+        return frozenset(n for n in left if n < self._known or not self._is_over(n, start)), start

@@ -62,6 +62,13 @@ def test_what_was_not_answered_may_have_happened_or_not() -> None:
     assert not is_linearizable([*before, lost])
 
 
+def test_what_was_not_answered_happens_no_later_than_it_can() -> None:
+    lost = Operation(0, float("inf"), "lock", "A", is_unknown=True, until_s=5)
+    first = op(6, 7, "get", "B", held=NOTHING)
+    assert is_linearizable([lost, op(2, 8, "get", "B", held="A")])
+    assert not is_linearizable([lost, first, op(8, 9, "get", "B", held="A")])
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_histories_of_a_real_lock_are_accepted_and_with_one_lie_refused(seed: int) -> None:
     """Each call takes effect at one moment between its begin and its end."""
