@@ -46,7 +46,7 @@ class Bench:
     def cluster(self, *, replicas: int = 1) -> Cluster:
         own = self.folder / f"cluster-{replicas}-{len(list(self.folder.iterdir()))}"
         own.mkdir()
-        options = ("--no-demo", "--replicas", str(replicas))
+        options = ("--no-demo", "--replicas", str(replicas), "--log-format", "json")
         return self.stack.enter_context(running_cluster(own, *options))
 
 

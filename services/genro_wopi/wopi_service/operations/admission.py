@@ -30,6 +30,7 @@ class EditorRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Path and query exactly as they were sent; they are part of the proof."""
     proof: ProofHeaders
     request_id: str
+    """The same where a request is sent again; empty where the client says nothing."""
 
 
 async def identify(host: Host, request: EditorRequest) -> AccessClaims:

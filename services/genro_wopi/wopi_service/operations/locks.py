@@ -3,6 +3,8 @@
 Spec: https://learn.microsoft.com/microsoft-365/cloud-storage-partner-program/rest/files/lock
 """
 
+import secrets
+
 import msgspec
 
 from genro_wopi.domain.errors import InvalidRequestError, UnauthenticatedError
@@ -58,7 +60,7 @@ async def change_lock(host: Host, request: EditorRequest, headers: LockHeaders) 
         file_id=claims.file_id,
         session_id=claims.session_id,
         lock_id=lock_id,
-        request_id=request.request_id,
+        request_id=request.request_id or secrets.token_hex(8),
         attempt=headers.attempt,
         can_edit=claims.can_edit,
         holder=claims.user,

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import unquote
-from uuid import uuid4
 
 from genro_wopi.domain.identifiers import FileId
 from genro_wopi.protocol import headers as names
@@ -33,7 +32,7 @@ def editor_request(exchange: Exchange, file_id: FileId | None) -> EditorRequest:
             proof_old=headers.get("x-wopi-proofold", ""),
             ticks=headers.get("x-wopi-timestamp", ""),
         ),
-        request_id=headers.get("x-request-id") or headers.get("x-wopi-timestamp") or uuid4().hex,
+        request_id=headers.get("x-request-id", "") or headers.get("x-wopi-timestamp", ""),
     )
 
 
