@@ -19,7 +19,7 @@ from genro_wopi.runtime.metrics import serve_metrics
 from genro_wopi.runtime.settings import ConfigurationError, Service, Settings, load_settings
 
 GC_THRESHOLD: Final = 10_000
-"""New objects until the youngest are looked through; at Python's 700 that happens within requests."""
+"""New objects until the youngest are looked through; at 700 requests often wait for it."""
 
 EXIT_CONFIGURATION: Final = 2
 EXIT_FAILED: Final = 1
