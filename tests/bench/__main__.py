@@ -1,4 +1,4 @@
-"""Measurements by name; without words all of them, and a report.
+"""Measurements by name; without words all of them. Each goes into `docs/performance.md`.
 
 python -m tests.bench [compare] [latency] [costs] [growth] [replicas] [start] [memory] [events]
 """
@@ -13,7 +13,7 @@ def main() -> int:
     if any(word not in PARTS for word in words):
         print(__doc__)
         return 2
-    report(words or list(PARTS), is_page=not words)
+    report(words or list(PARTS))
     return 0
 
 

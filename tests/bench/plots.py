@@ -1,6 +1,5 @@
 """Pictures of tables."""
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,18 @@ INK, ACCENT, PALE = "#1f2937", "#2563eb", "#9ca3af"
 SIZE = (7.2, 2.8)
 
 
-def plot(tables: Sequence[Table], folder: Path) -> Iterator[tuple[Path, str]]:
-    """Draw what a picture shows better; yields files and what they show."""
+def plot(table: Table, folder: Path) -> str:
+    """Draw what a picture shows better; returns the name of its file, empty for none."""
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "wopi", "font.size": 9})
-    for table in tables:
-        if table.title.startswith("Beside the least"):
-            name = table.title.rpartition(" ")[2]
-            says = f"Requests beside the floor, {name}"
-            yield _ratios(table, folder / f"performance-{name}.svg", says), says
-        if table.title == "As sessions grow":
-            says = "Cost of an operation as sessions grow"
-            yield _growth(table, folder / "performance-growth.svg", says), says
+    if table.title.startswith("Beside the least"):
+        name = table.title.rpartition(" ")[2]
+        return _ratios(table, folder / f"performance-{name}.svg", f"Beside the floor, {name}")
+    if table.title == "As sessions grow":
+        return _growth(table, folder / "performance-growth.svg", "As sessions grow")
+    return ""
 
 
-def _ratios(table: Table, file: Path, says: str) -> Path:
+def _ratios(table: Table, file: Path, says: str) -> str:
     figure, axes = _axes(says)
     names = [str(row[0]) for row in table.rows]
     ratios = table.column("ratio")
@@ -36,7 +33,7 @@ def _ratios(table: Table, file: Path, says: str) -> Path:
     return _saved(figure, file)
 
 
-def _growth(table: Table, file: Path, says: str) -> Path:
+def _growth(table: Table, file: Path, says: str) -> str:
     figure, axes = _axes(says)
     sizes = [float(str(row[0]).replace(",", "")) for row in table.rows]
     for name, colour in (("admit µs", ACCENT), ("LOCK + UNLOCK µs", PALE)):
@@ -57,6 +54,6 @@ def _axes(title: str) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _saved(figure: Any, file: Path) -> Path:
+def _saved(figure: Any, file: Path) -> str:
     figure.savefig(file, metadata={"Date": None})
-    return file
+    return file.name

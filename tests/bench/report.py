@@ -30,9 +30,9 @@ DOCUMENTS, SIZE = 16, 100 * 1024
 
 _HEAD = """# Performance, measured
 
-Made by `make bench` ({machine}). Redis, storage, services and the driver share the processors, so
-figures are to be compared within one table; a ratio is worth more than a rate.
-
+Made by `make bench`; `make bench ARGS="latency growth"` measures some of it again. Redis, storage,
+services and the driver share the processors, so figures are to be compared within one table; a ratio
+is worth more than a rate.
 """
 
 
@@ -110,21 +110,24 @@ PARTS: dict[str, Callable[[Bench], Iterator[Table]]] = {
 }
 
 
-def report(names: Sequence[str], *, is_page: bool) -> None:
-    """Measure; show each table, and write the page where all were measured."""
-    tables: list[Table] = []
+def report(names: Sequence[str]) -> None:
+    """Measure, and put each table into the page in the place of what was measured before."""
+    sections = _sections(PAGE.read_text()) if PAGE.exists() else {}
     for name in names:
         print(f"{name}:", flush=True)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            tables += PARTS[name](Bench(stack, folder))
-    text = "\n".join(table.markdown() for table in tables)
-    if not is_page:
-        print(f"\n{text}")
-        return
-    pictures = "".join(f"![{says}]({file.name})\n\n" for file, says in plot(tables, PAGE.parent))
-    PAGE.write_text(_HEAD.format(machine=machine_line()) + pictures + text)
+            for table in PARTS[name](Bench(stack, folder)):
+                picture = plot(table, PAGE.parent)
+                sections[table.title] = table.markdown(machine_line(), picture)
+                PAGE.write_text("\n".join([_HEAD, *sections.values()]))
     print(f"written: {PAGE}")
+
+
+def _sections(page: str) -> dict[str, str]:
+    """Return the sections of a page by their titles."""
+    found = page.split("\n## ")[1:]
+    return {text.partition("\n")[0]: f"## {text.rstrip()}\n" for text in found}
 
 
 def _locked(cluster: Cluster, port: int, count: int) -> list[dict[str, Any]]:

@@ -25,13 +25,19 @@ class Table:
         index = self.head.index(name)
         return [float(row[index]) for row in self.rows]
 
-    def markdown(self) -> str:
-        """Write it for a page."""
+    def markdown(self, made: str, picture: str = "") -> str:
+        """Write it for a page.
+
+        Args:
+            made: when and on what it was measured.
+            picture: the name of a file that shows it, too.
+        """
         lines = [
             f"## {self.title}",
             "",
-            self.says,
+            f"{self.says} *Measured at {made}.*",
             "",
+            *((f"![{self.title}]({picture})", "") if picture else ()),
             _line(self.head),
             _line("---" for _ in self.head),
         ]
