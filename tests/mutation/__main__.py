@@ -44,7 +44,8 @@ PARTS = {
         ("shared/genro_wopi/domain/commit.py",),
         "tests/domain/test_judge.py tests/services/test_late_saves.py"
         " tests/services/test_reconcile.py tests/model -k 'not obvious'",
-        "tests/emulators tests/services tests/flows/test_editing.py -k 'not s3 and not webdav'",
+        "tests/emulators tests/services tests/adapters/test_moves.py tests/flows/test_editing.py"
+        " -k 'not s3 and not webdav and not cluster'",
     ),
     "locks": Part(
         (
