@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from tests.bench import pages
 from tests.bench.compare import BUCKET, TENANT, compare, wopi_process
 from tests.bench.costs import measure_costs
 from tests.bench.events import compare_events
@@ -112,7 +113,7 @@ PARTS: dict[str, Callable[[Bench], Iterator[Table]]] = {
 
 def report(names: Sequence[str]) -> None:
     """Measure, and put each table into the page in the place of what was measured before."""
-    sections = _sections(PAGE.read_text()) if PAGE.exists() else {}
+    sections = pages.sections(PAGE)
     for name in names:
         print(f"{name}:", flush=True)
         with ExitStack() as stack:
@@ -120,14 +121,8 @@ def report(names: Sequence[str]) -> None:
             for table in PARTS[name](Bench(stack, folder)):
                 picture = plot(table, PAGE.parent)
                 sections[table.title] = table.markdown(machine_line(), picture)
-                PAGE.write_text("\n".join([_HEAD, *sections.values()]))
+                pages.write(PAGE, _HEAD, sections)
     print(f"written: {PAGE}")
-
-
-def _sections(page: str) -> dict[str, str]:
-    """Return the sections of a page by their titles."""
-    found = page.split("\n## ")[1:]
-    return {text.partition("\n")[0]: f"## {text.rstrip()}\n" for text in found}
 
 
 def _locked(cluster: Cluster, port: int, count: int) -> list[dict[str, Any]]:

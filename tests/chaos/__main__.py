@@ -1,7 +1,7 @@
 """Runs under faults; without words all of them, and a report.
 
     python -m tests.chaos [RUN [AMOUNT [SEED [VARIANT]]]]
-    python -m tests.chaos report [SEED]
+    python -m tests.chaos report [SEED [RUN…]]
 
 The exit code is 1 where an acknowledged update is in no version, a refused save in no recovery
 copy, an editor got a status that makes it throw its session away, an event is missing, or two locks
@@ -18,7 +18,8 @@ from tests.chaos.runs import RUNS, Run, new_seed
 def main() -> int:
     words = sys.argv[1:] or ["report"]
     if words[0] == "report":
-        return 0 if report(int(words[1]) if len(words) > 1 else new_seed()) else 1
+        seed = int(words[1]) if len(words) > 1 else new_seed()
+        return 0 if report(seed, words[2:]) else 1
     run = next((r for r in RUNS if r.name == words[0]), None)
     if run is None:
         print(__doc__)

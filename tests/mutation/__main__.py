@@ -59,7 +59,7 @@ PARTS = {
     ),
     "tokens": Part(
         ("shared/genro_wopi/adapters/tokens.py",),
-        "tests/adapters/test_secrets.py tests/fuzz/test_parsers.py",
+        "tests/adapters/test_tokens.py tests/fuzz/test_parsers.py",
         "tests/flows/test_keys.py tests/flows/test_options.py",
     ),
     "tenancy": Part(
