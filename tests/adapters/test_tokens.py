@@ -54,13 +54,14 @@ class Checks:
     checked: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
-        check = self.verifier._check
+        untyped: Any = self.verifier
+        check = untyped._check
 
         def counted(token: str) -> AccessClaims:
             self.checked.append(token)
             return check(token)
 
-        self.verifier._check = counted  # type: ignore[method-assign]
+        untyped._check = counted
 
 
 @pytest.mark.parametrize("parent", ["", "00" + "p" * 22])
