@@ -176,7 +176,8 @@ class Sentinels:
         assert isinstance(command, list)
         words = [str(word) for word in command]
         if "--replicaof" in words:
-            words = words[: words.index("--replicaof")]
+            before = words.index("--replicaof")
+            del words[before : before + 3]
         words += ["--replicaof", "127.0.0.1", str(primary_port)]
         self.servers[name] = subprocess.Popen(words, stdout=subprocess.DEVNULL)
 
