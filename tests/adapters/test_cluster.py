@@ -20,7 +20,8 @@ from genro_wopi.domain.paths import StoragePath
 from tests.support.servers import cluster_processes, redis_binaries, replicated_cluster
 from tests.support.world import TENANT, World
 
-OUTAGE_S_MAX = 10.0
+OUTAGE_S_MAX = 20.0
+"""On a machine that does everything else, too; alone it is three."""
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ async def test_a_primary_that_dies_is_replaced_within_seconds_and_only_503_is_se
             sessions = [await world.session(await world.file(f"{n}.txt")) for n in range(12)]
             for session in sessions:
                 await world.locks.lock(world.lock(session, "A"), deadline_s=0)
-            await asyncio.sleep(1.0)  # Until replicas have what was acknowledged.
+            await asyncio.to_thread(wait_until_replicated, nodes.url)
             nodes.processes[owner_of(FileKeys(sessions[0].file_id).lock, nodes.url)].kill()
             began_s, refused = time.monotonic(), 0
             left = list(sessions)
@@ -117,6 +118,20 @@ async def test_a_primary_that_dies_is_replaced_within_seconds_and_only_503_is_se
             assert refused > 0
             states = [await world.locks.state(session.file_id) for session in sessions]
             assert all(state is not None and state.lock_id == "A" for state in states)
+
+
+def wait_until_replicated(url: str) -> None:
+    """Wait until the replica of each primary has all that it was told."""
+    deadline = time.monotonic() + 20
+    for host, port in places_of(url):
+        with Redis(host=host, port=port) as client:
+            node: Any = client
+            while True:
+                found = node.info("replication")
+                if found.get("slave0", {}).get("offset") == found["master_repl_offset"]:
+                    break
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
 
 
 def owner_of(key: str, url: str) -> int:
