@@ -1,12 +1,10 @@
 """Events per second of one callback-worker, beside the least that delivers events, in one run."""
 
 import asyncio
-import os
 import random
 import subprocess
 import sys
 import time
-from pathlib import Path
 from statistics import median
 
 import msgspec
@@ -14,6 +12,7 @@ import msgspec
 from genro_wopi.adapters.event_payload import payload
 from genro_wopi.adapters.redis.client import RedisClient
 from genro_wopi.adapters.redis.event_queue import RedisEventQueue
+from tests.bench.driver import cpu_seconds
 from tests.bench.event_floor import GROUP
 from tests.bench.tables import Table
 from tests.chaos import events as scenes
@@ -108,16 +107,11 @@ async def _measured(scene: scenes.Scene, process: subprocess.Popen[bytes], count
     before = len(got)
     while len(got) == before:
         await asyncio.sleep(0.01)
-    began_s, first, cpu_before = time.monotonic(), len(got), _cpu_s(process.pid)
+    began_s, first, cpu_before = time.monotonic(), len(got), cpu_seconds(process.pid)
     while len(got) < before + count:
         await asyncio.sleep(0.01)
     seconds, done = time.monotonic() - began_s, len(got) - first
-    cpu_s = _cpu_s(process.pid) - cpu_before
+    cpu_s = cpu_seconds(process.pid) - cpu_before
     process.terminate()
     await asyncio.to_thread(process.wait)
     return Rate(done / seconds, cpu_s * 1000 / done)
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

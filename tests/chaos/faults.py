@@ -76,8 +76,9 @@ class Trouble:
         return f"kill -9 {name.replace('_', '-')}"
 
     async def kill_redis(self) -> str:
-        pids = [pid for name, pid in self.cluster.pids().items() if "redis" in name]
-        pids += [pid for name, pid in self.cluster.pids().items() if "valkey" in name]
+        names = ("redis", "valkey")
+        found = self.cluster.pids().items()
+        pids = [pid for name, pid in found if any(known in name for known in names)]
         if not pids:
             return "nothing to kill"
         os.kill(pids[0], signal.SIGKILL)

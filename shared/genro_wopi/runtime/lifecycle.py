@@ -43,8 +43,9 @@ def run_service(
         main: runs until the event is set, then finishes what is in flight and returns.
         environment: the process's own where None.
     """
+    variables = os.environ if environment is None else environment
     try:
-        settings = load_settings(os.environ if environment is None else environment, service)
+        settings = load_settings(variables, service)
     except ConfigurationError as error:
         sys.stderr.write(f"{service} cannot start:\n")
         sys.stderr.writelines(f"  {problem}\n" for problem in error.problems)
@@ -53,7 +54,7 @@ def run_service(
     log = get_logger()
     try:
         serve_metrics(settings.host, settings.metrics_port)
-        end_tracing = start_tracing(service, os.environ if environment is None else environment)
+        end_tracing = start_tracing(service, variables)
         gc.freeze()  # What was imported lives as long as the process: no need to look at it again.
         gc.set_threshold(GC_THRESHOLD)
         try:

@@ -40,13 +40,12 @@ local is_head = redis.call('HGET', KEYS[2], 'version') == ARGV[5]
 if is_head and ARGV[3] ~= '0' and redis.call('HGET', KEYS[3], 'epoch') == ARGV[3] then
   redis.call('HSET', KEYS[3], 'base', ARGV[5])
 end
-local stored = redis.call('HMGET', KEYS[1], 'fid', 'attempt')
-if stored[1] and is_later(ARGV[11], stored[2] or '0') then
+local session = redis.call('HMGET', KEYS[1], 'context', 'attempt')
+if session[1] and is_later(ARGV[11], session[2] or '0') then
   redis.call('HSET', KEYS[1], 'attempt', ARGV[11])
 end
-if first == 1 and ARGV[12] == '1' then
-  local context = redis.call('HGET', KEYS[1], 'context')
-  if context then emit(KEYS[4], KEYS[2], 'document_saved', context, now_us(), unpack(ARGV, 15)) end
+if first == 1 and ARGV[12] == '1' and session[1] then
+  emit(KEYS[4], KEYS[2], 'document_saved', session[1], now_us(), unpack(ARGV, 15))
 end
 redis.call('ZADD', KEYS[6], 'NX', math.floor(now_us() / 1000) + 60000, ARGV[14])
 return 'ok'
