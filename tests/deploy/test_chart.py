@@ -14,7 +14,8 @@ from helm_python.chart import Chart, lint
 from helm_python.errors import HelmError
 
 from genro_wopi.adapters.new_keys import new_encryption_key, new_signing_key, verify_keys
-from genro_wopi.runtime.settings import SETTINGS, Service, load_settings
+from genro_wopi.runtime.setting_loading import load_settings
+from genro_wopi.runtime.settings import SETTINGS, Service
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm" / "genro-wopi"

@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from genro_wopi.adapters.new_keys import new_encryption_key, new_signing_key, verify_keys
-from genro_wopi.runtime.settings import SETTINGS, Service, load_settings
+from genro_wopi.runtime.setting_loading import load_settings
+from genro_wopi.runtime.settings import SETTINGS, Service
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text("utf-8"))

@@ -32,7 +32,8 @@ from genro_wopi.gateway.operations.doctor.tenant_checks import examine_tenant
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.management.doctor import DoctorRequest
 from genro_wopi.protocol.check_file_info import EditorKind
-from genro_wopi.runtime.settings import Service, load_settings
+from genro_wopi.runtime.setting_loading import load_settings
+from genro_wopi.runtime.settings import Service
 from genro_wopi.web.server import Readiness
 from tests.adapters.test_egress import own_authority
 from tests.flows.conftest import Tenant

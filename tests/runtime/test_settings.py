@@ -8,7 +8,8 @@ import pytest
 
 from genro_wopi.adapters.new_keys import new_encryption_key, new_signing_key, verify_keys
 from genro_wopi.runtime.logs import redact
-from genro_wopi.runtime.settings import SETTINGS, ConfigurationError, Service, load_settings
+from genro_wopi.runtime.setting_loading import ConfigurationError, load_settings
+from genro_wopi.runtime.settings import SETTINGS, Service
 
 GOOD = {
     "WOPI_REDIS_URL": "redis://localhost:6379/0",

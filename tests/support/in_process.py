@@ -18,7 +18,8 @@ from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.sessions import Session
 from genro_wopi.domain.storages import Storage, StorageProtocol
 from genro_wopi.protocol.check_file_info import EditorKind
-from genro_wopi.runtime.settings import Service, load_settings
+from genro_wopi.runtime.setting_loading import load_settings
+from genro_wopi.runtime.settings import Service
 from genro_wopi.web.server import Readiness
 from genro_wopi.wopi_service.app import build_service, create_app
 from genro_wopi.wopi_service.service import WopiService

@@ -16,7 +16,8 @@ from genro_wopi.adapters.tracing import TracingUnavailableError, start_tracing
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.runtime.logs import configure_logs, get_logger
 from genro_wopi.runtime.metrics import serve_metrics
-from genro_wopi.runtime.settings import ConfigurationError, Service, Settings, load_settings
+from genro_wopi.runtime.setting_loading import ConfigurationError, load_settings
+from genro_wopi.runtime.settings import Service, Settings
 
 GC_THRESHOLD: Final = 10_000
 """New objects until the youngest are looked through; at 700 requests often wait for it."""
