@@ -51,6 +51,22 @@ def _redact_event(
     return event
 
 
+class Sample:
+    """Picks one in so many of what would fill the log."""
+
+    def __init__(self, one_in: int) -> None:
+        self._one_in = one_in
+        self._left_out = 0
+
+    def takes(self) -> bool:
+        """Tell whether this one is it."""
+        self._left_out += 1
+        if self._left_out < self._one_in:
+            return False
+        self._left_out = 0
+        return True
+
+
 class LineLogger:
     """Writes lines to a stream: at once where it is quiet, those of a busy moment together.
 

@@ -13,7 +13,7 @@ from genro_wopi.domain.callers import Caller
 from genro_wopi.gateway.operations.audit import is_audited
 from genro_wopi.management.operation import Operation
 from genro_wopi.runtime import metrics
-from genro_wopi.runtime.logs import get_logger
+from genro_wopi.runtime.logs import Sample, get_logger
 
 REQUEST_ID: Final = "x-request-id"
 REQUEST_ID_LENGTH_MAX: Final = 128
@@ -45,8 +45,7 @@ class Journal:
 
     def __init__(self, *, slow_request_seconds: float, log_sample: int) -> None:
         self._slow_request_seconds = slow_request_seconds
-        self._log_sample = log_sample
-        self._unlogged = 0
+        self._sample = Sample(log_sample)
 
     def note(self, answered: Answered) -> None:
         """Write one request down."""
@@ -59,17 +58,8 @@ class Journal:
             log.info("api_refused", **_fields(answered))
         elif answered.seconds >= self._slow_request_seconds:
             log.warning("api_slow", **_fields(answered))
-        elif self._is_in_sample(answered):
+        elif is_audited(answered.operation) or self._sample.takes():
             log.info("api_answered", **_fields(answered))
-
-    def _is_in_sample(self, answered: Answered) -> bool:
-        if is_audited(answered.operation):
-            return True
-        self._unlogged += 1
-        if self._unlogged < self._log_sample:
-            return False
-        self._unlogged = 0
-        return True
 
 
 def _fields(answered: Answered) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from genro_wopi.domain.errors import ProofRefusedError, UnauthenticatedError
 from genro_wopi.domain.identifiers import FileId
 from genro_wopi.domain.timeline import TimelineEntry
 from genro_wopi.runtime import metrics
-from genro_wopi.runtime.logs import get_logger, redact
+from genro_wopi.runtime.logs import Sample, get_logger, redact
 from genro_wopi.wopi_service.exchange import Exchange
 from genro_wopi.wopi_service.routes.reading import shown_token
 from genro_wopi.wopi_service.service import WopiService
@@ -57,7 +57,7 @@ class Journal:
 
     def __init__(self, service: WopiService) -> None:
         self._service = service
-        self._unlogged = 0
+        self._sample = Sample(service.log_sample)
 
     def note(self, exchange: Exchange, answered: Answered) -> None:
         """Write one request down, before its answer is sent."""
@@ -99,17 +99,8 @@ class Journal:
             log.info("wopi_refused", **_fields(exchange, answered, claims))
         elif answered.seconds >= self._service.slow_request_seconds:
             log.warning("wopi_slow", **_fields(exchange, answered, claims))
-        elif self._is_in_sample(answered):
+        elif answered.operation not in _FREQUENT or self._sample.takes():
             log.info("wopi_answered", **_fields(exchange, answered, claims))
-
-    def _is_in_sample(self, answered: Answered) -> bool:
-        if answered.operation not in _FREQUENT:
-            return True
-        self._unlogged += 1
-        if self._unlogged < self._service.log_sample:
-            return False
-        self._unlogged = 0
-        return True
 
 
 def _fields(exchange: Exchange, answered: Answered, claims: AccessClaims | None) -> dict[str, Any]:
