@@ -1,7 +1,5 @@
 """Each break is noticed by each harness that should, for the reason that it was broken for."""
 
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.breaks.breaks import BREAKS, Break
+from tests.breaks.tree import copy_tree, environment_of
 
-ROOT = Path(__file__).parents[2]
-COPIED = ("services", "shared", "tests", "deploy", "pyproject.toml")
 TIMEOUT_S = 200
 
 
@@ -25,13 +22,7 @@ def cases() -> Iterator[tuple[Break, str]]:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of all that runs."""
-    ignored = shutil.ignore_patterns("__pycache__", ".hypothesis")
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, tmp_path / name, ignore=ignored)
-        else:
-            shutil.copy(source, tmp_path / name)
+    copy_tree(tmp_path)
     return tmp_path
 
 
@@ -50,11 +41,7 @@ def test_a_break_is_noticed(tree: Path, broken: Break, words: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=tree,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(map(str, places(tree))),
-            "WOPI_TEST_PROFILE": "breaks",
-        },
+        env=environment_of(tree),
         capture_output=True,
         check=False,
         text=True,
@@ -63,8 +50,3 @@ def test_a_break_is_noticed(tree: Path, broken: Break, words: str) -> None:
     said = done.stdout + done.stderr
     assert done.returncode != 0, f"not noticed:\n{said[-2000:]}"
     assert broken.caught_by[words] in said, said[-4000:]
-
-
-def places(tree: Path) -> list[Path]:
-    """Return where Python finds the copy before what is installed."""
-    return [tree / "services", tree / "shared", tree / "deploy", tree]

@@ -27,7 +27,6 @@ class EditingRun:
 
     record: Record
     verdict: Verdict
-    people: int
 
     @property
     def is_good(self) -> bool:

@@ -70,7 +70,7 @@ async def edit(seconds: float, seed: int, protocol: str, people: int = PEOPLE) -
         if protocol == "failover":
             running.record.counts["repaired by fsck"] = await shelf.repair()
         verdict = await judge(running.record, [shelf], running.application)
-        return EditingRun(running.record, verdict, people)
+        return EditingRun(running.record, verdict)
 
 
 @asynccontextmanager

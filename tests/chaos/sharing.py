@@ -48,7 +48,7 @@ async def share(seconds: float, seed: int) -> EditingRun:
         await stage.put_documents(ways[0].api, paths_of(groups))
         await let_edit(ways, record, groups, seed, asyncio.sleep(seconds))
         verdict = await judge(record, [Shelf(way.api) for way in ways], application)
-        return EditingRun(record, verdict, len(groups))
+        return EditingRun(record, verdict)
 
 
 def _groups() -> list[Group]:

@@ -86,7 +86,7 @@ async def mix(seconds: float, seed: int, revision: str, *, older_first: bool) ->
         await let_edit([Ways(api, wopi)], record, groups, seed, meanwhile)
         await stage.until_ready(api)
         verdict = await judge(record, [Shelf(api)], application)
-        return EditingRun(record, verdict, PEOPLE)
+        return EditingRun(record, verdict)
 
 
 def _unpacked(revision: str, folder: Path) -> str:

@@ -8,8 +8,6 @@ changed by hand instead (`tests/breaks`).
 """
 
 import json
-import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +15,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.breaks.test_breaks import COPIED, ROOT, places
+from tests.breaks.tree import copy_tree, environment_of
 
 TIMEOUT_S = 180
 LEFT_OUT = (
@@ -88,16 +86,9 @@ def main() -> int:
 
 def run(name: str, part: Part, folder: Path) -> None:
     """Change each place of a part in a copy; print what survived."""
-    for found in COPIED:
-        copy = shutil.copytree if (ROOT / found).is_dir() else shutil.copy
-        copy(ROOT / found, folder / found)
+    copy_tree(folder)
     (folder / "mutation.toml").write_text(_configuration(part))
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(map(str, places(folder))),
-        "WOPI_TEST_PROFILE": "breaks",
-        "WOPI_MODEL_RUNS": "100",
-    }
+    environment = environment_of(folder) | {"WOPI_MODEL_RUNS": "100"}
     for words in (
         ("cosmic-ray", "init", "mutation.toml", "mutants"),
         ("cr-filter-operators", "mutants", "mutation.toml"),
