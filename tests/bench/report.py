@@ -22,7 +22,7 @@ from tests.bench.machine import machine_line
 from tests.bench.plots import plot
 from tests.bench.scaling import measure_replicas, measure_start
 from tests.bench.tables import Table
-from tests.chaos.stage import services
+from tests.chaos.stage import open_documents, services
 from tests.support.cluster import Cluster, running_cluster
 from tests.support.servers import s3_process
 
@@ -127,27 +127,15 @@ def report(names: Sequence[str]) -> None:
 
 def _locked(cluster: Cluster, port: int, count: int) -> list[dict[str, Any]]:
     """Make documents of 100 KB in a folder, with a session on each that holds its lock."""
-    made: list[dict[str, Any]] = []
     with cluster.admin() as admin:
         admin.post("/api/tenants", json={"id": TENANT}).raise_for_status()
         config = {"base_path": str(cluster.data_dir / "files" / TENANT)}
         storage = {"name": "docs", "protocol": "local", "config": config, "tenant_id": TENANT}
         admin.post("/api/storages", json=storage).raise_for_status()
-        for number in range(count):
-            where = {"tenant_id": TENANT, "path": f"{number}.bin"}
-            content = os.urandom(SIZE)
-            admin.put("/api/storages/docs/files/content", params=where, content=content)
-            session = {
-                "tenant_id": TENANT,
-                "storage_name": "docs",
-                "file_path": f"{number}.bin",
-                "permissions": ["view", "edit"],
-                "account": "bench",
-            }
-            created = admin.post("/api/sessions/create", json=session).raise_for_status().json()
-            url = f"http://127.0.0.1:{port}/wopi/files/{created['file_id']}"
-            lock = {"X-WOPI-Override": "LOCK", "X-WOPI-Lock": "L"}
-            query = {"access_token": created["access_token"]}
-            httpx.post(url, params=query, headers=lock).raise_for_status()
-            made.append(created)
-    return made
+    sessions = open_documents(cluster, TENANT, count, lambda: os.urandom(SIZE))
+    for session in sessions:
+        url = f"http://127.0.0.1:{port}/wopi/files/{session['file_id']}"
+        lock = {"X-WOPI-Override": "LOCK", "X-WOPI-Lock": "L"}
+        query = {"access_token": session["access_token"]}
+        httpx.post(url, params=query, headers=lock).raise_for_status()
+    return sessions

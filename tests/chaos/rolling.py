@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from tests.chaos.stage import nginx_before, put_tenant, services
+from tests.chaos.stage import nginx_before, open_documents, put_tenant, services
 from tests.support.cluster import Application, Cluster, running_application, running_cluster
 
 REPLACED = ("wopi_service", "wopi_service", "gateway", "session_service", "callback_worker")
@@ -69,25 +69,10 @@ async def stage(clients: int) -> AsyncGenerator[tuple[Cluster, Application, str,
         yield cluster, application, url, sessions
 
 
-def prepared(cluster: Cluster, application: Application, clients: int) -> list[Any]:
+def prepared(cluster: Cluster, application: Application, clients: int) -> list[dict[str, Any]]:
     config = {"base_path": str(cluster.data_dir / "files" / TENANT)}
     put_tenant(cluster, application, TENANT, "local", config)
-    with cluster.admin() as admin:
-        made: list[Any] = []
-        for number in range(clients):
-            where = {"tenant_id": TENANT, "path": f"{number}.bin"}
-            admin.put("/api/storages/docs/files/content", params=where, content=b"x")
-            session = {
-                "tenant_id": TENANT,
-                "storage_name": "docs",
-                "file_path": f"{number}.bin",
-                "permissions": ["view", "edit"],
-                "account": "rolling",
-            }
-            answer = admin.post("/api/sessions/create", json=session)
-            answer.raise_for_status()
-            made.append(answer.json())
-        return made
+    return open_documents(cluster, TENANT, clients, lambda: b"x")
 
 
 async def edit(

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -161,6 +161,29 @@ def put_tenant(
         made = admin.post("/api/storages", json={"tenant_id": tenant_id, **storage})
         made.raise_for_status()
     return str(key)
+
+
+def open_documents(
+    cluster: Cluster, tenant_id: str, count: int, content: Callable[[], bytes]
+) -> list[dict[str, Any]]:
+    """Store documents in a tenant's storage; return a session on each that may edit."""
+    made: list[dict[str, Any]] = []
+    with cluster.admin() as admin:
+        for number in range(count):
+            path = f"{number}.bin"
+            where = {"tenant_id": tenant_id, "path": path}
+            url = f"/api/storages/{STORAGE}/files/content"
+            admin.put(url, params=where, content=content()).raise_for_status()
+            session = {
+                "tenant_id": tenant_id,
+                "storage_name": STORAGE,
+                "file_path": path,
+                "permissions": ["view", "edit"],
+                "account": tenant_id,
+            }
+            created = admin.post("/api/sessions/create", json=session)
+            made.append(created.raise_for_status().json())
+    return made
 
 
 def bucket_config(port: int) -> dict[str, Any]:
