@@ -305,10 +305,11 @@ class Commit:
         if registered is not None and registered.fingerprint == head.fingerprint:
             lock = head.evidence.lock if head.evidence else ""
             return head, msgspec.structs.replace(registered, lock=lock)
-        known = known_from_evidence(head)
-        if known is not None and (registered is None or known.sequence > registered.sequence):
-            return head, known
-        return head, await self._ledger.observe(file_id, head, deadline_s=deadline_s)
+        own = known_from_evidence(head)
+        observed = await self._ledger.observe(file_id, head, deadline_s=deadline_s)
+        if own is not None and (registered is None or own.sequence > registered.sequence):
+            return head, own
+        return head, observed
 
     async def _write(
         self,

@@ -111,10 +111,18 @@ class RedisFileRegistry:
     ) -> KnownHead:
         """See FileRegistry."""
         names = FileKeys(file_id)
+        evidence = head.evidence
+        writer = evidence.session if evidence and evidence.file_id == file_id else ""
         row = await self._redis.run(
             _OBSERVE,
-            (names.session(reader), names.file, names.lock),
-            (reader, *head_arguments(head)),
+            (
+                names.session(reader),
+                names.file,
+                names.lock,
+                names.intents,
+                names.session(writer),
+            ),
+            (reader, *head_arguments(head), file_id),
             deadline_s=deadline_s,
         )
         known = known_head(row)

@@ -3,6 +3,8 @@
 -- KEYS[1] session of the reader
 -- KEYS[2] file
 -- KEYS[3] lock
+-- KEYS[4] intents
+-- KEYS[5] session that wrote it; one that is not there where its save concerns nobody here
 -- ARGV[1] reader's session id; '' for none
 -- ARGV[2] fingerprint
 -- ARGV[3] size, bytes
@@ -15,10 +17,12 @@
 -- ARGV[10] epoch that it was written under
 -- ARGV[11] attempt that wrote it, ticks
 -- ARGV[12] save id
+-- ARGV[13] file id
 --
--- Evidence newer than the record is believed. Anything else that we do not know was written by
--- somebody else: it gets the next sequence number, a version made from its fingerprint, and a
--- LastModifiedTime above every earlier one.
+-- Evidence newer than the record is believed. Such a save was not published yet, or a failover forgot
+-- that it was: its intent is noted, so that it is announced in the end. Anything else that we do not
+-- know was written by somebody else: it gets the next sequence number, a version made from its
+-- fingerprint, and a LastModifiedTime above every earlier one.
 --
 -- Returns: the file row.
 -- Safe to run twice: the second run finds the fingerprint registered.
@@ -31,6 +35,9 @@ if file[4] ~= ARGV[2] then
     redis.call('HSET', KEYS[2], 'fp', ARGV[2], 'version', ARGV[5], 'lm', ARGV[6], 'size', ARGV[3],
       'seq', ARGV[7], 'sha', ARGV[8], 'session', ARGV[9], 'wepoch', ARGV[10], 'attempt', ARGV[11],
       'save_id', ARGV[12])
+    if redis.call('EXISTS', KEYS[5]) == 1 then
+      redis.call('ZADD', KEYS[4], 'NX', int(now_us() / 1000), ARGV[12] .. ' ' .. ARGV[13])
+    end
   else
     local lm = math.max(tonumber(ARGV[4]), tonumber(file[6] or '0') + 1)
     local version = int(sequence + 1) .. '.x' .. string.sub(redis.sha1hex(ARGV[2] .. int(lm)), 1, 12)
