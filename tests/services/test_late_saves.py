@@ -8,6 +8,8 @@ from genro_wopi.protocol.check_file_info import EditorKind
 from tests.support.in_process import Wopi
 
 LOCK = {"X-WOPI-Lock": "L"}
+TICKS = 638_995_104_000_000_001
+"""A moment of these years: such numbers are not all to be told apart as floating point."""
 
 
 async def ask(wopi: Wopi, token: str, override: str, body: bytes = b"", ticks: int = 0) -> int:
@@ -44,3 +46,11 @@ async def test_a_repeat_of_the_newest_save_is_answered_as_the_first(wopi: Wopi) 
     for _ in range(2):
         assert await ask(wopi, wopi.token, "PUT", b"text", ticks=20) == 200
     assert await ask(wopi, wopi.token, "PUT", json.dumps("more").encode(), ticks=21) == 200
+
+
+@pytest.mark.parametrize(("ticks", "status"), [(TICKS - 1, 409), (TICKS, 200), (TICKS + 1, 200)])
+async def test_what_was_sent_before_the_lock_was_taken_is_late_to_the_tick(
+    wopi: Wopi, ticks: int, status: int
+) -> None:
+    assert await ask(wopi, wopi.token, "LOCK", ticks=TICKS) == 200
+    assert await ask(wopi, wopi.token, "PUT", b"text", ticks=ticks) == status

@@ -31,17 +31,16 @@ if file[14] then return {'moving', lock, file, int(now), ''} end
 if lock[1] and not shows(lock[1], ARGV[2], ARGV[8] == '1') then
   return {'other', lock, file, int(now)}
 end
-local standing, version, attempt = 'unlocked', '', tonumber(ARGV[4])
+local standing, version, has_time = 'unlocked', '', ARGV[4] ~= '0'
 if lock[1] then
   standing = 'held'
-  local first = tonumber(lock[5])
-  if first > 0 and attempt > 0 and attempt < first then standing = 'superseded' end
+  if has_time and lock[5] ~= '0' and is_later(lock[5], ARGV[4]) then standing = 'superseded' end
   if lock[8] < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[3], ARGV[5]) end
 else
   local last = redis.call('HMGET', KEYS[4], 'lock', 'version')
   if ARGV[2] ~= '' and last[1] == ARGV[2] then standing, version = 'released', last[2] end
 end
 local stored = redis.call('HGET', KEYS[1], 'attempt')
-if attempt > 0 and stored and not is_later(ARGV[4], stored) then standing = 'superseded' end
+if has_time and stored and not is_later(ARGV[4], stored) then standing = 'superseded' end
 redis.call('ZADD', KEYS[5], 'NX', int(now / 1000), ARGV[3] .. ' ' .. ARGV[1])
 return {standing, lock, file, int(now), version}
