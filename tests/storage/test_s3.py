@@ -21,7 +21,7 @@ from genro_wopi.adapters.storage.s3 import S3Storage
 from genro_wopi.adapters.storage.s3_client import S3Settings
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.secrets import Secret
-from genro_wopi.domain.storages import StorageFaultError
+from genro_wopi.domain.storages import HeadChangedError, StorageFaultError
 from tests.storage.test_conformance import ceph_storage, evidence, moto_storage, node_of
 
 ANSWER_AFTER_S = 1.5
@@ -101,6 +101,32 @@ async def test_the_probe_says_what_is_wrong_with_a_store(ceph_url: str) -> None:
     assert any(f.startswith("Class B") for f in found_versioned.findings)
     for backend in (plain, versioned):
         await backend.aclose()
+
+
+async def test_a_copy_is_of_what_was_read_where_the_store_does_not_look(ceph_url: str) -> None:
+    plain = await ceph_storage(ceph_url, versioned=False)
+    report = await plain.probe()
+    assert not report.copies_checked
+    assert any("copied twice" in finding for finding in report.findings)
+    opened = await S3Storage.connect(plain.settings, report)
+    node = node_of(opened)
+    first = await node.write_if(MemoryBody(b"one"), evidence(), None)
+    second = await node.write_if(MemoryBody(b"two"), evidence(2), first)
+    with pytest.raises(HeadChangedError):
+        await node.keep(first)
+    assert await node.versions(limit=10) == []
+    await node.keep(second)
+    (kept,) = await node.versions(limit=10)
+    assert kept.evidence == second.evidence
+    for storage in (plain, opened):
+        await storage.aclose()
+
+
+async def test_a_store_that_looks_copies_once(s3_url: str) -> None:
+    plain = await moto_storage(s3_url, versioned=False)
+    report = await plain.probe()
+    assert report.copies_checked, report.findings
+    await plain.aclose()
 
 
 async def test_a_store_is_asked_to_encrypt(s3_url: str) -> None:

@@ -63,6 +63,9 @@ class ProbeReport(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[str, ...]
     """In words, for the operator."""
     probed_us: int
+    copies_checked: bool = False
+    """Whether the store copies only what is still the object that was read; False where it was not
+    tried."""
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ class S3Bucket:
         self.settings = settings
         self.etag_quoted = probe.etag_quoted if probe else True
         self.versioned = probe.versioned if probe else False
+        self.copies_checked = probe.copies_checked if probe else False
         self.lease: Callable[[str], AbstractAsyncContextManager[None]] | None = None
         """Held while a save is made in a store whose conditions do not count."""
         self._stack = stack

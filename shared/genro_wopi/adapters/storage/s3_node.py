@@ -1,6 +1,7 @@
 """One object of a bucket. A commit is one PutObject; see `s3`."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -108,20 +109,41 @@ class S3Node:
         )
 
     async def keep(self, head: Head) -> None:
-        """See StorageNode; a versioned bucket keeps by itself."""
+        """See StorageNode; a versioned bucket keeps by itself.
+
+        A copy must be of what was read: a save that came in between would put its bytes in the
+        place of those that it replaced. Where the store does not look (`copies_checked` of the
+        probe), the copy is tried under a name of its own, and counts if the source is the same
+        afterwards.
+        """
         if self._storage.versioned:
             return
-        bucket, key = self._object["Bucket"], self._object["Key"]
         foreign = foreign_version(head.fingerprint.strip('"'))
         name = head.evidence.version if head.evidence else foreign
         target = f"{self._storage.history_prefix(self._path)}{name}"
+        if self._storage.copies_checked:
+            condition = {"CopySourceIfMatch": head.fingerprint}
+            await self._copy(self._object["Key"], target, head, condition)
+            return
+        trial = f"{target}.{uuid.uuid4().hex}"
+        await self._copy(self._object["Key"], trial, head, {})
+        try:
+            require_same(await self.stat(), head)
+            await self._copy(trial, target, head, {})
+        finally:
+            await self._remove({"Key": trial})
+
+    async def _copy(
+        self, source: str, target: str, head: Head, condition: Mapping[str, object]
+    ) -> None:
+        bucket = self._object["Bucket"]
         client = await self._storage.writer(head.size_bytes)
         try:
             await client.copy_object(
                 Bucket=bucket,
                 Key=target,
-                CopySource={"Bucket": bucket, "Key": key},
-                CopySourceIfMatch=head.fingerprint,
+                CopySource={"Bucket": bucket, "Key": source},
+                **condition,
                 **self._storage.settings.encryption,
             )
         except FAULTS as error:

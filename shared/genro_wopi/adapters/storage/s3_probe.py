@@ -54,6 +54,20 @@ class _Probe:
         )
         return True
 
+    async def copies_what_was_read(self) -> bool:
+        """Return whether the store copies an object only while it has the ETag that was read."""
+        old, new = await self._put("copied", b"old"), await self._put("copied", b"new")
+        if old is None or new is None:
+            raise StorageFaultError("The store stopped answering during the probe.")
+        if await self._copied(new) and not await self._copied(old):
+            self.findings.append("x-amz-copy-source-if-match with a stale ETag is refused.")
+            return True
+        self.findings.append(
+            "x-amz-copy-source-if-match does not count: what a save replaces is copied twice and"
+            " looked at in between. A bucket that keeps versions needs no copies."
+        )
+        return False
+
     async def clean(self) -> None:
         """Remove what the probe wrote."""
         try:
@@ -73,6 +87,18 @@ class _Probe:
         except FAULTS:
             return None
         return str(answer["ETag"])
+
+    async def _copied(self, etag: str) -> bool:
+        try:
+            await self._client.copy_object(
+                Bucket=self._bucket,
+                Key=f"{self._prefix}copy",
+                CopySource={"Bucket": self._bucket, "Key": f"{self._prefix}copied"},
+                CopySourceIfMatch=etag,
+            )
+        except FAULTS:
+            return False
+        return True
 
     async def _finds_quoting(self, etag: str) -> bool:
         if await self._put("plain", b"one", IfMatch=etag):
@@ -142,6 +168,7 @@ async def probe_store(client: S3Client, bucket: str, prefix: str) -> ProbeReport
     try:
         is_atomic = await probe.run()
         is_usable = is_atomic or await probe.reads_what_it_wrote()
+        copies_checked = is_usable and await probe.copies_what_was_read()
     finally:
         await probe.clean()
     try:
@@ -158,4 +185,5 @@ async def probe_store(client: S3Client, bucket: str, prefix: str) -> ProbeReport
         versioned=versioned,
         findings=tuple(probe.findings),
         probed_us=time.time_ns() // 1000,
+        copies_checked=copies_checked,
     )
