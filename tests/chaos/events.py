@@ -25,10 +25,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from genro_wopi.adapters.new_keys import new_encryption_key
+from genro_wopi.adapters.redis.audit_store import RedisAuditStore
 from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.secrets import AesGcmRing
+from genro_wopi.domain.audit import AuditFilter
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.secrets import Secret
@@ -37,7 +39,7 @@ from genro_wopi.domain.tenants import AuthMethod, Tenant, WopiMode
 from genro_wopi.runtime.setting_values import read_keys
 from tests.chaos.receiver import Mood, Receiver, receiving
 from tests.support.servers import free_port, redis_binaries, wait_for_port
-from tests.support.world import World
+from tests.support.world import World, partitions
 
 TENANTS, FILES = 10, 8
 WORKERS = 2
@@ -45,6 +47,7 @@ SICK = TenantId("tenant-0")
 RETRY_SECONDS = "1,1,2,2,4,4,4,8,8,8,8,8,8,8,8,8"
 DRAINED_S = 240.0
 DUPLICATES_MAX = 0.01
+AUDITED_AT_ONCE = 1000
 
 
 @dataclass
@@ -147,14 +150,36 @@ class Scene:
         """Return how many events were acknowledged."""
         return len({e["event_id"] for _, e in self.receiver.acknowledged})
 
+    async def audited(self) -> Counter[str]:
+        """Return how often each event stands in the audit trail."""
+        trail, found = RedisAuditStore(self.redis, partitions(self.redis)), Counter[str]()
+        for tenant_id in self.sessions:
+            before, is_more = "", True
+            while is_more:
+                records, before = await trail.find(
+                    tenant_id, AuditFilter(), before=before, limit=AUDITED_AT_ONCE
+                )
+                found.update(record.details["event_id"] for record in records)
+                is_more = bool(before)
+        return found
+
     async def drained(self) -> None:
-        """Wait until all events were acknowledged, or for so long that some must be lost."""
+        """Wait until all events were acknowledged and audited, or must be lost."""
         end = time.monotonic() + DRAINED_S
         total = sum((await self.expected()).values())
         while time.monotonic() < end:
-            if self.delivered() >= total:
+            if self.delivered() >= total and len(await self.audited()) >= total:
                 return
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
+
+    async def verdict(self) -> "Verdict":
+        """Compare what came, and what was audited, with what the scripts counted."""
+        verdict, audited = judge(self.receiver, await self.expected()), await self.audited()
+        return replace(
+            verdict,
+            unaudited=verdict.events - len(audited),
+            audited_twice=sum(audited.values()) - len(audited),
+        )
 
 
 @dataclass
@@ -167,6 +192,8 @@ class Verdict:
     duplicates: int
     other_ids: int
     """Two events of a file with one sequence and different ids."""
+    unaudited: int = 0
+    audited_twice: int = 0
     notes: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
 
     def rows(self) -> list[tuple[float, str]]:
@@ -178,12 +205,15 @@ class Verdict:
             (self.disordered, "out of order"),
             (self.duplicates, "delivered twice"),
             (self.other_ids, "given a second id"),
+            (self.unaudited, "missing in the audit trail"),
+            (self.audited_twice, "twice in the audit trail"),
         ]
 
     @property
     def is_good(self) -> bool:
         few = self.duplicates <= max(1, self.events * DUPLICATES_MAX)
-        return few and not (self.lost or self.disordered or self.other_ids)
+        is_told_once = not (self.lost or self.disordered or self.other_ids)
+        return few and is_told_once and not (self.unaudited or self.audited_twice)
 
 
 def judge(receiver: Receiver, expected: dict[str, int]) -> Verdict:
@@ -292,7 +322,7 @@ async def failing_application(scene: Scene, seconds: float, seed: int) -> Verdic
             p99_s = round(lags[int(len(lags) * 0.99)], 3)
             notes.append((p99_s, f"s until the others heard (p99), while one application {name}"))
     notes += [(n, f"attempts at one that {m.value}") for m, n in scene.receiver.attempts.items()]
-    verdict = judge(scene.receiver, await scene.expected())
+    verdict = await scene.verdict()
     return replace(verdict, notes=notes)
 
 
@@ -325,7 +355,7 @@ async def killed_processes(scene: Scene, count: int, seed: int) -> Verdict:
     finally:
         done.set()
         await killing
-    verdict = judge(scene.receiver, await scene.expected())
+    verdict = await scene.verdict()
     return replace(verdict, notes=[(n, f"kill -9 {name}") for name, n in killed.items()])
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 from standardwebhooks.webhooks import Webhook
 
+from genro_wopi.adapters.webhooks import PING
 from tests.support.servers import free_port
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
@@ -111,6 +112,8 @@ class Application:
 
     url: str
     events: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    pings: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """What a doctor sent."""
     secrets: dict[str, str] = field(default_factory=dict[str, str])
     """Webhook secret by tenant."""
     refuse_next: int = 0
@@ -149,7 +152,8 @@ def running_application() -> Generator[Application]:
                 secret = application.secrets[event["tenant_id"]]
                 Webhook(secret).verify(body, dict(self.headers.items()))
                 status, answer = application.answers.get(event["tenant_id"], (status, answer))
-                application.events.append(event)
+                is_ping = event["event"] == PING
+                (application.pings if is_ping else application.events).append(event)
             with suppress(OSError):  # The worker was killed meanwhile.
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(answer)))

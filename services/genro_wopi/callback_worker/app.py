@@ -8,8 +8,6 @@ from typing import Final
 import msgspec
 
 from genro_wopi.adapters.directory import CachedDirectory
-from genro_wopi.adapters.http.egress import EgressPolicy, GuardedNetwork
-from genro_wopi.adapters.http.proxy import ProxyTunnel
 from genro_wopi.adapters.redis.audit_store import RedisAuditStore
 from genro_wopi.adapters.redis.client import connect
 from genro_wopi.adapters.redis.event_log import RedisEventLog
@@ -33,6 +31,7 @@ from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.storages import StorageProtocol
 from genro_wopi.domain.tenants import TenantStore
 from genro_wopi.runtime import metrics
+from genro_wopi.runtime.callbacks import callback_network
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.logs import get_logger
 from genro_wopi.runtime.settings import SINK_STREAM, SINK_WEBHOOK, Settings
@@ -104,15 +103,6 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             await asyncio.gather(working, caring)
         stopped.cancel()
         get_logger().info("service_stopped")
-
-
-def callback_network(settings: Settings) -> GuardedNetwork:
-    """Build what callbacks go through."""
-    policy = EgressPolicy(settings.callback_allow, setting="WOPI_CALLBACK_ALLOW")
-    is_proxied = bool(settings.callback_proxy.reveal())
-    return GuardedNetwork(
-        policy, proxy=ProxyTunnel(settings.callback_proxy) if is_proxied else None
-    )
 
 
 async def disable_callbacks(tenants: TenantStore, tenant_id: TenantId) -> None:

@@ -34,6 +34,7 @@ from genro_wopi.adapters.redis.witness import RedisSelfWitness
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.session_service import SessionServiceClient
 from genro_wopi.adapters.spool import Spool
+from genro_wopi.adapters.webhooks import WebhookReceiver
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.moves import Mover
@@ -47,6 +48,7 @@ from genro_wopi.gateway.routes.launch import LAUNCH_ROUTES
 from genro_wopi.gateway.routes.pages import PAGES
 from genro_wopi.gateway.routes.service import GatewayService
 from genro_wopi.runtime import metrics
+from genro_wopi.runtime.callbacks import callback_network, callback_policy
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.settings import Settings
 from genro_wopi.runtime.storages import storage_opener
@@ -83,16 +85,16 @@ def build_service(
 ) -> GatewayService:
     """Choose the adapters; what they hold open closes with the stack."""
     editor_policy = EgressPolicy(settings.editor_allow, setting="WOPI_EDITOR_ALLOW")
-    callback_policy = EgressPolicy(settings.callback_allow, setting="WOPI_CALLBACK_ALLOW")
     editors = RedisEditorStore(redis)
     directory = FetchingEditorDirectory(editors, editor_policy)
     ring = AesGcmRing(settings.encryption_keys)
     storages = storage_opener(settings, redis, ring)
     sessions = SessionServiceClient(settings.session_service_url, settings.internal_token)
-    for close in (directory.aclose, storages.aclose, sessions.aclose):
+    tenants, clock = RedisTenantStore(redis), SystemClock()
+    webhooks = WebhookReceiver(CachedDirectory(tenants), ring, callback_network(settings))
+    for close in (directory.aclose, storages.aclose, sessions.aclose, webhooks.aclose):
         stack.push_async_callback(close)
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
-    tenants, clock = RedisTenantStore(redis), SystemClock()
     partitions = Partitions(redis, settings.event_partitions)
     registry = RedisFileRegistry(redis, partitions)
     spool = Spool(
@@ -118,7 +120,7 @@ def build_service(
         witness=RedisSelfWitness(redis),
         prober=HttpProber(),
         editor_prober=HttpProber(GuardedNetwork(editor_policy)),
-        callback_prober=HttpProber(GuardedNetwork(callback_policy)),
+        callback_tester=webhooks,
         tenants=tenants,
         editors=editors,
         directory=directory,
@@ -137,7 +139,7 @@ def build_service(
         ring=ring,
         clock=clock,
         rates=Rates(clock, settings.api_rate_per_second),
-        callback_egress=callback_policy,
+        callback_egress=callback_policy(settings),
         check_certificates=trusting,
         editor_egress=editor_policy,
     )

@@ -9,6 +9,7 @@ Spec: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/stan
 import base64
 import hashlib
 import hmac
+import secrets
 import time
 from typing import Final
 
@@ -20,11 +21,16 @@ from genro_wopi.adapters.http.egress import GuardedNetwork
 from genro_wopi.adapters.http.fetch import Answer, FetchError, fetch
 from genro_wopi.adapters.http.trusting_pools import TrustingPools
 from genro_wopi.adapters.tracing import TRACEPARENT, span, traceparent
-from genro_wopi.domain.events import DeliveryOutcome, Event
+from genro_wopi.domain.doctor import UnreachedError
+from genro_wopi.domain.events import DeliveryOutcome, Event, EventContext
+from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.secrets import Secret, SecretRing, UnreadableSecretError
 from genro_wopi.domain.tenants import AuthMethod, Directory, Tenant
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - a prefix, not a secret
+PING: Final = "ping"
+"""Sent by the doctor only; nothing happened to any document."""
+
 TIMEOUT_S: Final = 15.0
 RETRY_AFTER_MS_MAX: Final = 24 * 3600 * 1000
 
@@ -35,7 +41,7 @@ _DISABLED: Final = (
 
 
 class WebhookReceiver:
-    """Implements `genro_wopi.domain.events.Receiver`."""
+    """Implements `Receiver` of domain.events and `CallbackTester` of domain.doctor."""
 
     def __init__(self, directory: Directory, ring: SecretRing, network: GuardedNetwork) -> None:
         self._directory = directory
@@ -55,30 +61,40 @@ class WebhookReceiver:
             return DeliveryOutcome(delivered=False, reason=_DISABLED, gone=True)
         parent = event.details.get(TRACEPARENT, "")
         with span("callback", parent=parent, event=event.name, attempt=event.attempt) as step:
-            outcome = await self._send(tenant, tenant.client_base_url, event)
+            outcome = await self._send(tenant, event)
             step.set(delivered=outcome.delivered)
         return outcome
+
+    async def ping(self, tenant: Tenant) -> int:
+        """See CallbackTester."""
+        try:
+            answer = await self._post(tenant, _ping_of(tenant.tenant_id))
+        except (FetchError, ValueError) as error:
+            raise UnreachedError(str(error)) from error
+        return answer.status
 
     async def aclose(self) -> None:
         """Close connections."""
         await self._pools.aclose()
 
-    async def _send(self, tenant: Tenant, base_url: str, event: Event) -> DeliveryOutcome:
-        body = msgspec.json.encode(payload(event))
-        url = base_url.rstrip("/") + tenant.client_callback_path
+    async def _send(self, tenant: Tenant, event: Event) -> DeliveryOutcome:
         try:
-            headers = self._headers(tenant, event.event_id, body)
-            pool = await self._pools.trusting(tenant.client_ca)
-            answer = await fetch(
-                pool, "POST", url, headers=headers, content=body, timeout_s=TIMEOUT_S
-            )
+            answer = await self._post(tenant, event)
         except (FetchError, UnreadableSecretError, ValueError) as error:
             return DeliveryOutcome(delivered=False, reason=str(error))
         return _outcome(answer, strict=tenant.callback_strict)
 
+    async def _post(self, tenant: Tenant, event: Event) -> Answer:
+        body = msgspec.json.encode(payload(event))
+        headers = self._headers(tenant, event.event_id, body)
+        pool = await self._pools.trusting(tenant.client_ca)
+        return await fetch(
+            pool, "POST", tenant.callback_url, headers=headers, content=body, timeout_s=TIMEOUT_S
+        )
+
     def _headers(self, tenant: Tenant, event_id: str, body: bytes) -> list[tuple[bytes, bytes]]:
         moment = int(time.time())
-        secrets = [
+        keys = [
             self._ring.open(sealed, context=f"{tenant.tenant_id}/tenant/webhook_secret")
             for sealed in tenant.webhook_secrets
         ]
@@ -88,8 +104,8 @@ class WebhookReceiver:
             "webhook-id": event_id,
             "webhook-timestamp": str(moment),
         }
-        if secrets:
-            signatures = (sign(secret, event_id, moment, body) for secret in secrets)
+        if keys:
+            signatures = (sign(key, event_id, moment, body) for key in keys)
             headers["webhook-signature"] = " ".join(signatures)
         authorization = self._authorization(tenant)
         if authorization:
@@ -110,6 +126,23 @@ class WebhookReceiver:
         return f"Basic {base64.b64encode(pair).decode()}"
 
 
+def _ping_of(tenant_id: TenantId) -> Event:
+    """Build what looks like an event, for applications that read the fields of all events."""
+    context = EventContext(
+        tenant_id=tenant_id, session_id="", file_id="", storage_name="", account="", user=""
+    )
+    return Event(
+        event_id=f"{PING}_{secrets.token_hex(8)}",
+        name=PING,
+        context=context,
+        sequence=0,
+        file_path="",
+        at_us=time.time_ns() // 1000,
+        attempt=1,
+        details={},
+    )
+
+
 def sign(secret: Secret, event_id: str, moment_s: int, body: bytes) -> str:
     """Make one signature: ``v1,<base64>``."""
     key = base64.b64decode(secret.reveal().removeprefix(SECRET_PREFIX))
@@ -124,11 +157,10 @@ def _outcome(answer: Answer, *, strict: bool) -> DeliveryOutcome:
         return DeliveryOutcome(delivered=True, reason=str(answer.status))
     if answer.status == _GONE:
         return DeliveryOutcome(delivered=False, reason=_DISABLED, gone=True)
-    seconds = answer.headers.get("retry-after", "")
-    retry_after_ms = int(seconds) * 1000 if seconds.isascii() and seconds.isdigit() else 0
     reason = f"the application answered {answer.status}"
     if answer.is_success:
         reason += " without saying ok" if strict else " with an error in its body"
+    retry_after_ms = int(answer.retry_after_s(time.time()) * 1000)
     return DeliveryOutcome(
         delivered=False, reason=reason, retry_after_ms=min(retry_after_ms, RETRY_AFTER_MS_MAX)
     )

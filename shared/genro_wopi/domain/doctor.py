@@ -5,6 +5,8 @@ from typing import Final, Protocol
 
 import msgspec
 
+from genro_wopi.domain.tenants import Tenant
+
 
 class Level(StrEnum):
     """How bad a finding is."""
@@ -104,6 +106,19 @@ class Prober(Protocol):
 
         Raises:
             UnreachedError: it cannot be reached.
+        """
+        ...
+
+
+class CallbackTester(Protocol):
+    """Calls a tenant's application as its callbacks do."""
+
+    async def ping(self, tenant: Tenant) -> int:
+        """Send a ``ping``, signed and authorized like an event; return the status.
+
+        Raises:
+            UnreachedError: refused, unreachable, too slow.
+            UnreadableSecretError: what it is signed with cannot be decrypted.
         """
         ...
 

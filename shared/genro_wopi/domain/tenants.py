@@ -63,6 +63,11 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     callbacks_disabled: bool = False
     """The application answered 410; configuring its callbacks anew ends that."""
 
+    @property
+    def callback_url(self) -> str:
+        """Where events go; only the path where no address is set."""
+        return (self.client_base_url or "").rstrip("/") + self.client_callback_path
+
     def concerns(self, at_us: int) -> bool:
         """Tell whether a moment is the tenant's own, not of one of its id that was deleted."""
         return at_us > self.created_us - CLOCK_SKEW_US

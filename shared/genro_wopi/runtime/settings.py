@@ -378,7 +378,7 @@ SETTINGS: Final = (
         help="HTTP proxy for callbacks to public addresses; it is asked for CONNECT.",
         example="http://proxy.internal:3128",
         default="",
-        services=_C,
+        services=_G | _C,
         is_secret=True,
     ),
     Setting(

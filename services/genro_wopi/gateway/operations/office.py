@@ -7,7 +7,7 @@ import msgspec
 from genro_wopi.domain.audit import AuditStore
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.commit import SaveLedger
-from genro_wopi.domain.doctor import Prober, RedisWitness
+from genro_wopi.domain.doctor import CallbackTester, Prober, RedisWitness
 from genro_wopi.domain.editors import EditorDirectory, EditorStore
 from genro_wopi.domain.egress import EgressGuard
 from genro_wopi.domain.events import EventLog
@@ -37,7 +37,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     prober: Prober
     """Calls the operator's own addresses."""
     editor_prober: Prober
-    callback_prober: Prober
+    callback_tester: CallbackTester
     tenants: TenantStore
     editors: EditorStore
     directory: EditorDirectory

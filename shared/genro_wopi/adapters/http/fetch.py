@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpcore
@@ -30,6 +31,22 @@ class Answer(msgspec.Struct, frozen=True):
     def is_success(self) -> bool:
         """Whether it is a 2xx."""
         return self.status in _SUCCESS
+
+    def retry_after_s(self, now_s: float) -> float:
+        """Return for how long ``Retry-After`` asks to wait; 0 where it does not.
+
+        Args:
+            now_s: seconds since 1970, for an answer that names a moment.
+
+        Spec: RFC 9110, section 10.2.3.
+        """
+        asked = self.headers.get("retry-after", "")
+        if asked.isascii() and asked.isdigit():
+            return float(asked)
+        try:
+            return max(0.0, parsedate_to_datetime(asked).timestamp() - now_s)
+        except (ValueError, OverflowError):
+            return 0.0
 
 
 class FetchError(Exception):

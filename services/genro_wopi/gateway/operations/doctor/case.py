@@ -48,6 +48,8 @@ WHY: Final[dict[str, str]] = {
     "storage.class": "Two writers at one moment are kept apart by a lock only, not by the store.",
     "callbacks.address": "The application is not told of saves.",
     "callbacks.reachable": "Events wait, and become dead letters in the end.",
+    "callbacks.signed": "Anybody who knows the address could tell the application of saves.",
+    "callbacks.signature": "The application refuses every event; they become dead letters.",
     "callbacks.scheme": "What events tell would cross a network unencrypted.",
     "callbacks.disabled": "Its events become dead letters at once.",
     "callbacks.dead-letters": "The application has not been told of these.",

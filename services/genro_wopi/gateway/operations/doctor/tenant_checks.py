@@ -15,6 +15,9 @@ from genro_wopi.gateway.operations.office import Office
 NOBODY_THERE: Final = frozenset({404, 502, 503, 504})
 """What is answered where the path or the application is missing; others it says itself."""
 
+NOT_BELIEVED: Final = frozenset({401, 403})
+"""What an application answers to a callback whose signature or login it does not accept."""
+
 DEAD_SHOWN: Final = 1000
 
 
@@ -133,7 +136,7 @@ async def _callbacks(case: Case, office: Office, tenant: Tenant, subject: str) -
         level=Level.NOTE,
     ):
         return
-    address = f"{(url or '').rstrip('/')}{tenant.client_callback_path}"
+    address = tenant.callback_url
     case.look(
         "callbacks.disabled",
         is_well=not tenant.callbacks_disabled,
@@ -149,19 +152,16 @@ async def _callbacks(case: Case, office: Office, tenant: Tenant, subject: str) -
         subject=subject,
         level=Level.WARNING,
     )
-    try:
-        answer = await office.callback_prober.ask("OPTIONS", address)
-        what, is_well = f"{address} answered {answer.status}.", answer.status not in NOBODY_THERE
-    except UnreachedError as error:
-        what, is_well = f"{address}: {error}.", False
     case.look(
-        "callbacks.reachable",
-        is_well=is_well,
-        what=what,
-        remedy=f"{change} --client-base-url … --client-callback-path …; WOPI_CALLBACK_ALLOW names"
-        " addresses that are not public, client_ca an authority of its own.",
+        "callbacks.signed",
+        is_well=bool(tenant.webhook_secrets),
+        what="It has no webhook secret, so its callbacks carry no signature.",
+        remedy=f"genro-wopi tenants rotate-webhook-secret {tenant.tenant_id}",
         subject=subject,
+        level=Level.WARNING,
     )
+    if not tenant.callbacks_disabled:
+        await _ping(case, office, tenant, subject)
     dead = await office.events.find(tenant.tenant_id, EventStatus.DEAD, before="", limit=DEAD_SHOWN)
     case.look(
         "callbacks.dead-letters",
@@ -171,3 +171,31 @@ async def _callbacks(case: Case, office: Office, tenant: Tenant, subject: str) -
         subject=subject,
         level=Level.WARNING,
     )
+
+
+async def _ping(case: Case, office: Office, tenant: Tenant, subject: str) -> None:
+    change = f"genro-wopi tenants update {tenant.tenant_id}"
+    try:
+        status = await office.callback_tester.ping(tenant)
+        what, is_there = f"{tenant.callback_url} answered {status}.", status not in NOBODY_THERE
+    except UnreachedError as error:
+        status, what, is_there = 0, f"{tenant.callback_url}: {error}.", False
+    except UnreadableSecretError:
+        return
+    if case.look(
+        "callbacks.reachable",
+        is_well=is_there,
+        what=what,
+        remedy=f"{change} --client-base-url … --client-callback-path …; WOPI_CALLBACK_ALLOW names"
+        " addresses that are not public, client_ca an authority of its own.",
+        subject=subject,
+    ):
+        case.look(
+            "callbacks.signature",
+            is_well=status not in NOT_BELIEVED,
+            what=f"{tenant.callback_url} answered {status} to a signed ping.",
+            remedy="Give the application the newest secret: genro-wopi tenants"
+            f" rotate-webhook-secret {tenant.tenant_id}; or, where it asks for a login: {change}"
+            " --client-auth …",
+            subject=subject,
+        )
