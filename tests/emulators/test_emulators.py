@@ -8,7 +8,7 @@ import asyncio
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import httpx
 import msgspec
@@ -22,7 +22,7 @@ from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.wopi_service.app import create_app
 from genro_wopi.wopi_service.operations.host import node_of
-from tests.emulators.editors import Collabora, Microsoft, OnlyOffice, Told
+from tests.emulators.editors import Collabora, Document, Microsoft, OnlyOffice, Told
 from tests.emulators.faults import Fault, FaultyLedger, FaultyOpener
 from tests.support.in_process import Wopi, wopi_in_process
 from tests.support.world import TENANT
@@ -31,13 +31,15 @@ USERS = st.integers(0, 2)
 VERSIONS = st.sampled_from(["22.05", "24.04", "25.04"])
 FAULTS = st.sampled_from(list(Fault))
 KEPT_MAX = 1000
+D = TypeVar("D", bound=Document)
 
 
-class HostMachine(RuleBasedStateMachine):
+class HostMachine(RuleBasedStateMachine, Generic[D]):
     """One file, its editors, and everything that may go wrong."""
 
     url = ""
     kind = EditorKind.COLLABORA
+    document: D
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,8 +123,10 @@ class HostMachine(RuleBasedStateMachine):
         self.runner.run(self.send("POST", "/contents", token, headers, body))
         self.answers_lost = lost
 
-    def outside(self) -> None:
-        """Another program replaces the file; what it replaces is its own doing."""
+    @precondition(lambda self: self.document.is_open)
+    @rule()
+    def another_program_writes(self) -> None:
+        """What it replaces is its own doing."""
         self.changed_outside = True
         file, draft = self.wopi.folder / "a.txt", self.wopi.folder / "draft"
         replaced = file.read_bytes()
@@ -163,7 +167,7 @@ class HostMachine(RuleBasedStateMachine):
         assert not thrown_away, "refused and thrown away"
 
 
-class CollaboraMachine(HostMachine):
+class CollaboraMachine(HostMachine[Collabora]):
     """One or two Collabora processes on one file."""
 
     def __init__(self) -> None:
@@ -228,11 +232,6 @@ class CollaboraMachine(HostMachine):
         self.lose_lock()
 
     @precondition(lambda self: self.document.is_open)
-    @rule()
-    def another_program_writes(self) -> None:
-        self.outside()
-
-    @precondition(lambda self: self.document.is_open)
     @rule(user=USERS)
     def the_document_is_closed(self, user: int) -> None:
         if not self.document.in_conflict:
@@ -242,7 +241,7 @@ class CollaboraMachine(HostMachine):
         self.check_answers()
 
 
-class OnlyOfficeMachine(HostMachine):
+class OnlyOfficeMachine(HostMachine[OnlyOffice]):
     """One OnlyOffice server with an editor and readers."""
 
     kind = EditorKind.ONLYOFFICE
@@ -273,17 +272,12 @@ class OnlyOfficeMachine(HostMachine):
 
     @precondition(lambda self: self.document.is_open)
     @rule()
-    def another_program_writes(self) -> None:
-        self.outside()
-
-    @precondition(lambda self: self.document.is_open)
-    @rule()
     def the_document_is_closed(self) -> None:
         self.runner.run(self.document.close())
         self.check_answers()
 
 
-class MicrosoftMachine(HostMachine):
+class MicrosoftMachine(HostMachine[Microsoft]):
     """One Microsoft 365 with some users."""
 
     kind = EditorKind.M365
@@ -313,18 +307,13 @@ class MicrosoftMachine(HostMachine):
         assert self.runner.run(self.document.refresh(user)), "read-only without need"
 
     @precondition(lambda self: self.document.is_open)
-    @rule()
-    def another_program_writes(self) -> None:
-        self.outside()
-
-    @precondition(lambda self: self.document.is_open)
     @rule(user=USERS)
     def the_document_is_closed(self, user: int) -> None:
         self.runner.run(self.document.close(user))
         self.check_answers()
 
 
-MACHINES: dict[str, type[HostMachine]] = {
+MACHINES: dict[str, type[HostMachine[Any]]] = {
     "collabora": CollaboraMachine,
     "onlyoffice": OnlyOfficeMachine,
     "m365": MicrosoftMachine,
