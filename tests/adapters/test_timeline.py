@@ -4,7 +4,12 @@ import pytest
 
 from genro_wopi.adapters.redis.client import RedisClient
 from genro_wopi.adapters.redis.keys import timeline as timeline_key
-from genro_wopi.adapters.redis.timeline import RedisTimeline
+from genro_wopi.adapters.redis.timeline import (
+    ENTRIES_MAX,
+    SESSIONS_AT_ONCE,
+    WAITING_MAX,
+    RedisTimeline,
+)
 from genro_wopi.domain.identifiers import new_file_id, new_session_id
 from genro_wopi.domain.timeline import TimelineEntry
 
@@ -34,3 +39,36 @@ async def test_a_timeline_lasts_as_long_as_the_setting_says(
     key = timeline_key(session_id)
     assert key is not None
     assert await redis.call("TTL", key) == (3600 * kept_hours or -2)
+
+
+async def test_of_a_busy_session_the_newest_entries_stay(redis: RedisClient) -> None:
+    session_id, timeline = new_session_id(new_file_id(1)), RedisTimeline(redis)
+    for part in range(2):
+        for number in range(ENTRIES_MAX):
+            timeline.note(session_id, TimelineEntry(at_us=part * ENTRIES_MAX + number, what="lock"))
+        timeline.note(session_id, TimelineEntry(at_us=(part + 1) * ENTRIES_MAX, what="unlock"))
+        await timeline.flush()
+    entries = await timeline.read(session_id)
+    assert len(entries) == ENTRIES_MAX
+    assert entries[-1].what == "unlock"
+    assert [e.at_us for e in entries] == [ENTRIES_MAX + 1 + n for n in range(ENTRIES_MAX)]
+
+
+async def test_many_sessions_are_written_in_parts(redis: RedisClient) -> None:
+    sessions = [new_session_id(new_file_id(1)) for _ in range(SESSIONS_AT_ONCE * 2 + 1)]
+    timeline = RedisTimeline(redis)
+    for session_id in sessions:
+        timeline.note(session_id, TimelineEntry(at_us=1, what="lock"))
+    await timeline.flush()
+    assert all([len(await timeline.read(session_id)) == 1 for session_id in sessions])
+
+
+async def test_what_waits_is_bounded(redis: RedisClient) -> None:
+    timeline = RedisTimeline(redis)
+    first = new_session_id(new_file_id(1))
+    timeline.note(first, TimelineEntry(at_us=1, what="lock"))
+    for _ in range(WAITING_MAX - 1):
+        timeline.note(new_session_id(new_file_id(1)), TimelineEntry(at_us=2, what="lock"))
+    timeline.note(first, TimelineEntry(at_us=3, what="unlock"))
+    await timeline.flush()
+    assert [e.what for e in await timeline.read(first)] == ["lock"]
