@@ -15,7 +15,7 @@ from tests.bench import pages
 from tests.bench.compare import BUCKET, TENANT, compare, wopi_process
 from tests.bench.costs import measure_costs
 from tests.bench.events import compare_events
-from tests.bench.growth import measure_growth
+from tests.bench.growth import measure_growth, measure_tables
 from tests.bench.large import measure_memory
 from tests.bench.latency import measure_latency
 from tests.bench.machine import machine_line
@@ -64,7 +64,8 @@ def _latency(bench: Bench) -> Iterator[Table]:
     cluster = bench.cluster()
     pid, port = wopi_process(cluster)
     sessions = _locked(cluster, port, DOCUMENTS)
-    yield measure_latency(pid, port, sessions)
+    others = [other for other in cluster.pids().values() if other != pid]
+    yield measure_latency(pid, port, sessions, others)
 
 
 def _costs(bench: Bench) -> Iterator[Table]:
@@ -77,6 +78,7 @@ def _costs(bench: Bench) -> Iterator[Table]:
 
 def _growth(_bench: Bench) -> Iterator[Table]:
     yield asyncio.run(measure_growth())
+    yield asyncio.run(measure_tables())
 
 
 def _replicas(bench: Bench) -> Iterator[Table]:

@@ -42,7 +42,7 @@ class FaultyProxy:
         self.faulted += bool(fault)
         try:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.target_port)
-        except OSError:
+        except (OSError, asyncio.CancelledError):  # The store is away, or the run is over.
             writer.transport.abort()
             return
 

@@ -53,6 +53,15 @@ async def test_a_redis_that_forgets_is_named(
         await redis.call("CONFIG", "SET", option, good)
 
 
+async def test_a_redis_that_needs_more_memory_than_it_must_is_noted(redis: RedisClient) -> None:
+    option = "hash-max-ziplist-value"
+    for value, is_noted in (("64", True), ("1024", False)):
+        await redis.call("CONFIG", "SET", option, value)
+        case = Case()
+        await examine_redis(case, Facts(redis))
+        assert ("redis.hashes" in {f.check for f in case.findings}) is is_noted
+
+
 async def test_a_redis_that_is_nearly_full_is_named(redis: RedisClient) -> None:
     used = (await RedisSelfWitness(redis).facts()).used_bytes
     await redis.call("CONFIG", "SET", "maxmemory", str(int(used * 1.1)))

@@ -53,12 +53,12 @@ def can_run(image: str) -> bool:
 
 
 @contextmanager
-def redis_process(binary: str, folder: Path) -> Generator[str]:
+def redis_process(binary: str, folder: Path, *options: str) -> Generator[str]:
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
     process = subprocess.Popen(
-        [*command, "--appendonly", "yes", "--save", "", "--loglevel", "warning"],
+        [*command, "--appendonly", "yes", "--save", "", "--loglevel", "warning", *options],
         stdout=subprocess.DEVNULL,
     )
     try:

@@ -48,7 +48,7 @@ def choose_redis(environment: Mapping[str, str], data_dir: Path, port: int) -> R
         binary,
         *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)),
         *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
-        *("--maxmemory-policy", "noeviction"),
+        *("--maxmemory-policy", "noeviction", "--hash-max-ziplist-value", "1024"),
         *("--loglevel", "warning", "--logfile", str(folder / "redis.log")),
     )
     return RedisServer(

@@ -42,6 +42,8 @@ class RedisFacts(msgspec.Struct, frozen=True, kw_only=True):
     is_persistent: bool | None
     fsync: str | None
     eviction: str | None
+    hash_value_bytes: int | None
+    """Longest value of a hash that is kept compactly."""
     used_bytes: int
     max_bytes: int
     """0 for no limit."""

@@ -10,7 +10,10 @@ from genro_wopi.adapters.redis.client import RedisClient, text
 from genro_wopi.domain.doctor import RedisFacts
 
 PINGS: Final = 7
-_OPTIONS: Final = ("appendonly", "appendfsync", "maxmemory-policy")
+_HASH_VALUE: Final = "hash-max-ziplist-value"
+"""Since Redis 7 a second name of ``hash-max-listpack-value``."""
+
+_OPTIONS: Final = ("appendonly", "appendfsync", "maxmemory-policy", _HASH_VALUE)
 
 
 class RedisSelfWitness:
@@ -40,6 +43,7 @@ class RedisSelfWitness:
             is_persistent=None if persistent is None else persistent in {"yes", "1"},
             fsync=options.get("appendfsync"),
             eviction=options.get("maxmemory-policy", info.get("maxmemory_policy")),
+            hash_value_bytes=int(options[_HASH_VALUE]) if _HASH_VALUE in options else None,
             used_bytes=int(info.get("used_memory", "0")),
             max_bytes=int(info.get("maxmemory", "0")),
             is_primary=info.get("role", "master") == "master",

@@ -12,6 +12,7 @@ WHY: Final[dict[str, str]] = {
     "redis.fsync": "A crash of the machine loses what was not written to the disk.",
     "redis.eviction": "A Redis that evicts keys throws sessions, locks and registry away.",
     "redis.memory": "A Redis that is full refuses every save.",
+    "redis.hashes": "A session takes twice the memory.",
     "redis.primary": "A replica refuses every write.",
     "redis.latency": "Every request of an editor waits for Redis at least once.",
     "redis.clock": "Lives of locks and sessions are counted by the clock of Redis.",

@@ -10,6 +10,9 @@ from genro_wopi.gateway.operations.doctor.case import Case
 VERSION_MIN: Final = (6, 2)
 LATENCY_MS_MAX: Final = 10.0
 CLOCK_MS_MAX: Final = 1000.0
+HASH_VALUE_BYTES: Final = 1024
+"""What a session decides and what its events say are shorter but where texts are long."""
+
 MEMORY_SHARE_MAX: Final = 0.8
 
 _FIXED: Final[dict[str, dict[tuple[int, int], int]]] = {
@@ -104,4 +107,12 @@ def _keeping(case: Case, facts: RedisFacts) -> None:
         is_well=facts.eviction in {None, "noeviction"},
         what=f"maxmemory-policy is {facts.eviction}.",
         remedy="redis-cli CONFIG SET maxmemory-policy noeviction (and in redis.conf)",
+    )
+    case.look(
+        "redis.hashes",
+        is_well=facts.hash_value_bytes is None or facts.hash_value_bytes >= HASH_VALUE_BYTES,
+        what=f"Hashes with values above {facts.hash_value_bytes} bytes are kept as tables.",
+        remedy=f"redis-cli CONFIG SET hash-max-listpack-value {HASH_VALUE_BYTES} (and in"
+        " redis.conf; before Redis 7 hash-max-ziplist-value)",
+        level=Level.NOTE,
     )

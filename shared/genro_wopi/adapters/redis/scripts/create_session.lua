@@ -12,7 +12,7 @@
 -- ARGV[6] life when unused, us
 -- ARGV[7] end in any case, us
 -- ARGV[8] how long an ended session is kept, us
--- ARGV[9] what editors keep about the person
+-- ARGV[9] what editors keep about the person; '' for nothing
 -- ARGV[10] session id
 --
 -- Emits session_created.
@@ -25,7 +25,8 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
   local expires = math.min(now + tonumber(ARGV[6]), tonumber(ARGV[7]))
   redis.call('HSET', KEYS[1], 'fid', ARGV[1], 'doc', ARGV[2], 'context', ARGV[3], 'edit', ARGV[4],
     'created_us', ARGV[5], 'ttl_us', ARGV[6], 'ends_us', ARGV[7], 'state', 'active',
-    'expires_us', int(expires), 'opened', '0', 'user_info', ARGV[9])
+    'expires_us', int(expires))
+  if ARGV[9] ~= '' then redis.call('HSET', KEYS[1], 'user_info', ARGV[9]) end
   redis.call('PEXPIRE', KEYS[1], math.ceil((expires - now + tonumber(ARGV[8])) / 1000))
   redis.call('ZADD', KEYS[4], math.ceil(expires / 1000), ARGV[10] .. ' ' .. ARGV[1])
   emit(KEYS[3], KEYS[2], 'session_created', ARGV[3], now)
