@@ -1,17 +1,31 @@
 """The base check: each row of the commit protocol's step 3."""
 
-import msgspec
+import hashlib
+from typing import Any
 
-from genro_wopi.domain.commit import Begun, Save, Standing, Verdict, judge
+import msgspec
+import pytest
+
+from genro_wopi.domain.commit import (
+    Begun,
+    Save,
+    Standing,
+    Verdict,
+    is_repeated,
+    judge,
+    may_adopt,
+)
 from genro_wopi.domain.files import KnownHead, lock_digest
 from genro_wopi.domain.identifiers import FileId, SessionId, Version
 from genro_wopi.domain.locks import Lease
+from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.protocol.lock_id import LockId
 from genro_wopi.protocol.times import format_us
 
 OLD_US, SESSION_US, NEW_US = 1_000_000, 2_000_000, 3_000_000
-SHA = "aa"
+BODY = b"text"
+SHA = hashlib.sha256(BODY).hexdigest()
 
 SAVE = Save(
     save_id="save",
@@ -134,3 +148,105 @@ def test_after_unlock_a_changed_file_is_not_overwritten() -> None:
 
 def test_an_empty_file_takes_any_save() -> None:
     assert verdict(head=change(HEAD, size_bytes=0)) is Verdict.ACCEPT
+
+
+@pytest.mark.parametrize(
+    ("attempt", "head", "expected"),
+    [
+        (100, {"session": "mine", "attempt": 100, "sha256": SHA}, True),
+        (100, {"session": "mine", "attempt": 100}, False),
+        (100, {"session": "mine", "attempt": 99, "sha256": SHA}, False),
+        (100, {"session": "theirs", "attempt": 100, "sha256": SHA}, False),
+        (0, {"session": "mine", "attempt": 0, "sha256": SHA}, False),
+    ],
+)
+def test_a_repeat_is_the_same_attempt_of_the_same_session_with_the_same_bytes(
+    attempt: int, head: dict[str, Any], expected: bool
+) -> None:
+    save = change(SAVE, attempt=attempt)
+    assert is_repeated(save, MemoryBody(BODY), change(HEAD, **head)) is expected
+
+
+@pytest.mark.parametrize(
+    ("timestamp_us", "head", "expected"),
+    [
+        # Its own newer attempt needs no other evidence.
+        (OLD_US, {"session": "mine", "attempt": 99}, True),
+        (OLD_US, {"session": "mine", "attempt": 100}, False),
+        (OLD_US, {"session": "mine", "attempt": 101}, False),
+        (OLD_US, {"session": "mine", "attempt": 0}, False),
+        (OLD_US, {"session": "theirs", "attempt": 99}, False),
+        # The exact head counts where it is its own, or older than the session.
+        (NEW_US, {"session": "mine", "attempt": 101}, True),
+        (NEW_US, {"session": "theirs"}, False),
+        (SESSION_US, {"session": "theirs", "last_modified_us": SESSION_US}, False),
+        (SESSION_US - 1, {"session": "theirs", "last_modified_us": SESSION_US - 1}, True),
+        (OLD_US, {"session": "theirs", "last_modified_us": SESSION_US - 1}, False),
+    ],
+)
+def test_a_lost_lock_is_believed_with_evidence_only(
+    timestamp_us: int, head: dict[str, Any], expected: bool
+) -> None:
+    save = change(SAVE, timestamp=format_us(timestamp_us))
+    assert may_adopt(save, change(HEAD, **head)) is expected
+
+
+def test_a_lost_lock_without_a_timestamp_is_believed_for_its_own_newer_attempt_only() -> None:
+    save = change(SAVE, timestamp=None)
+    assert may_adopt(save, change(HEAD, session="mine", attempt=99))
+    assert not may_adopt(save, change(HEAD, last_modified_us=OLD_US))
+
+
+@pytest.mark.parametrize(
+    ("timestamp_us", "base", "modified_us", "expected"),
+    [
+        (NEW_US, "2.x", NEW_US, Verdict.ACCEPT),
+        (NEW_US, "1.x", NEW_US, Verdict.CHANGED),
+        (SESSION_US, "1.x", SESSION_US, Verdict.CHANGED),
+        (SESSION_US - 1, "1.x", SESSION_US - 1, Verdict.ACCEPT),
+        (OLD_US, "2.x", NEW_US, Verdict.CHANGED),
+    ],
+)
+def test_a_timestamp_needs_a_base_or_a_head_older_than_the_session(
+    timestamp_us: int, base: str, modified_us: int, expected: Verdict
+) -> None:
+    save = change(SAVE, timestamp=format_us(timestamp_us))
+    head = change(HEAD, last_modified_us=modified_us)
+    assert verdict(save, head, change(LEASE, base=base)) is expected
+
+
+@pytest.mark.parametrize(
+    ("attempt", "head", "expected"),
+    [
+        # Without a time of sending nothing is said to be stale or saved already.
+        (0, {"attempt": 101}, Verdict.ACCEPT),
+        (100, {"attempt": 0}, Verdict.ACCEPT),
+        (100, {"attempt": 100}, Verdict.ACCEPT),
+        (100, {"attempt": 100, "sha256": SHA}, Verdict.ALREADY_SAVED),
+        (100, {"attempt": 101, "sha256": SHA}, Verdict.STALE),
+    ],
+)
+def test_what_a_session_sent_is_put_in_order_by_its_attempts(
+    attempt: int, head: dict[str, Any], expected: Verdict
+) -> None:
+    save = change(SAVE, timestamp=None, attempt=attempt)
+    own = change(HEAD, session="mine", **head)
+    assert verdict(save, own, change(LEASE, base="1.x")) is expected
+
+
+def test_an_own_attempt_of_the_same_moment_needs_the_timestamp() -> None:
+    head = change(HEAD, session="mine", attempt=100)
+    assert verdict(head=head, lease=change(LEASE, base="1.x")) is Verdict.ACCEPT
+    late = change(SAVE, timestamp=format_us(OLD_US))
+    assert verdict(late, head, change(LEASE, base="1.x")) is Verdict.CHANGED
+
+
+def test_the_management_api_is_no_session_and_owns_nothing() -> None:
+    save = change(SAVE, session_id=SessionId(""), timestamp=format_us(OLD_US))
+    assert verdict(save, change(HEAD, session="", attempt=99)) is Verdict.CHANGED
+
+
+def test_an_epoch_of_none_is_nobodys() -> None:
+    save = change(SAVE, one_process_per_document=True, timestamp=format_us(OLD_US))
+    lease = change(LEASE, epoch=0)
+    assert verdict(save, change(HEAD, epoch=0, attempt=99), lease) is Verdict.CHANGED

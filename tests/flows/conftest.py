@@ -2,7 +2,7 @@
 
 import itertools
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.support.cluster import Application, Cluster, running_application, running_cluster
+from tests.support.doctor import Doctor
 from tests.support.editor import EditorClient
 
 _numbers = itertools.count()
@@ -124,3 +125,9 @@ def shared_tenant(request: pytest.FixtureRequest, make_tenant: Callable[[str], T
 @pytest.fixture
 def tenant(shared_tenant: Tenant) -> Tenant:
     return replace(shared_tenant, folder=f"f{next(_numbers)}/")
+
+
+@pytest.fixture
+async def doctor(cluster: Cluster) -> AsyncGenerator[Doctor]:
+    async with Doctor(cluster) as one:
+        yield one

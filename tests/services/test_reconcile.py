@@ -52,22 +52,6 @@ async def commit(wopi: Wopi, content: bytes, monkeypatch: pytest.MonkeyPatch | N
     return saved.head.version
 
 
-async def everything(wopi: Wopi) -> dict[bytes, tuple[int, bytes]]:
-    """Return what Redis holds, as a replica has it that then hears no more."""
-    found: dict[bytes, tuple[int, bytes]] = {}
-    for key in await wopi.redis.call("KEYS", "*"):
-        life_ms = max(0, await wopi.redis.call("PTTL", key))
-        found[key] = (life_ms, await wopi.redis.call("DUMP", key))
-    return found
-
-
-async def fail_over(wopi: Wopi, replica: dict[bytes, tuple[int, bytes]]) -> None:
-    """Forget what came after."""
-    await wopi.redis.call("FLUSHDB")
-    for key, (life_ms, value) in replica.items():
-        await wopi.redis.call("RESTORE", key, life_ms, value)
-
-
 async def saves(wopi: Wopi) -> list[dict[bytes, bytes]]:
     partition = wopi.session.session_id[:2]
     stream = await wopi.redis.call("XRANGE", f"wopi:{{{partition}}}:events", "-", "+")
@@ -135,29 +119,3 @@ async def test_what_was_overwritten_by_choice_is_announced_as_such(
     stopping.set()
     await sweep
     assert found[0][b"forced"] == b"true"
-
-
-@pytest.mark.parametrize("replaced", [False, True])
-async def test_what_a_failover_forgot_is_announced_once_it_is_seen(
-    wopi: Wopi, monkeypatch: pytest.MonkeyPatch, replaced: bool
-) -> None:
-    params = {"access_token": wopi.token}
-    headers = {"X-WOPI-Override": "LOCK", "X-WOPI-Lock": "L"}
-    await wopi.http.post(wopi.path, params=params, headers=headers)
-    replica = await everything(wopi)
-    forgotten = await commit(wopi, b"one", None)
-    await fail_over(wopi, replica)
-    assert await announced(wopi) == []
-    if replaced:
-        known = [await commit(wopi, b"two", None)]
-    else:
-        await wopi.http.get(wopi.path, params=params)
-        known = []
-    monkeypatch.setattr(intent_store, "SETTLED_AGE_S", 0)
-    intents = RedisIntentStore(wopi.redis, partitions(wopi.redis))
-    stopping = asyncio.Event()
-    sweep = asyncio.create_task(reconcile_until(wopi.service.host, intents, stopping))
-    await eventually(lambda: announced(wopi), lambda seen: len(seen) > len(known))
-    stopping.set()
-    await sweep
-    assert await announced(wopi) == [*known, forgotten]

@@ -195,6 +195,26 @@ def is_own(save: Save, head: KnownHead, lease: Lease | None) -> bool:
     return save.one_process_per_document and is_process
 
 
+def is_repeated(save: Save, body: Body, known: KnownHead) -> bool:
+    """Tell whether the very request that wrote the head came a second time."""
+    same_attempt = bool(save.attempt) and known.attempt == save.attempt
+    return same_attempt and _own(save, known) and known.sha256 == body.sha256
+
+
+def may_adopt(save: Save, known: KnownHead) -> bool:
+    """Tell whether a lock that was lost is believed.
+
+    Only with evidence: a newer attempt of who wrote the head, or the exact head where nobody else
+    wrote it since the session began.
+    """
+    own = is_own(save, known, None)
+    if own and 0 < known.attempt < save.attempt:
+        return True
+    if save.timestamp != format_us(known.last_modified_us):
+        return False
+    return own or known.last_modified_us < save.session_created_us
+
+
 def _own(save: Save, head: KnownHead) -> bool:
     return bool(save.session_id) and head.session == save.session_id
 
@@ -281,16 +301,16 @@ class Commit:
         if begun.standing is Standing.HELD:
             return begun
         if begun.standing is Standing.SUPERSEDED:
-            if known is not None and _repeated(save, body, known):
+            if known is not None and is_repeated(save, body, known):
                 return begun
             if known is None:
                 raise mismatch(begun.lease)
             raise _changed(known, Verdict.STALE, begun.lease)
-        if known is None or known.size_bytes == 0 or _repeated(save, body, known):
+        if known is None or known.size_bytes == 0 or is_repeated(save, body, known):
             return begun
         if begun.standing is Standing.RELEASED and known.version == begun.released_version:
             return begun
-        if save.lock_id is not None and _may_adopt(save, known):
+        if save.lock_id is not None and may_adopt(save, known):
             lease = await self._ledger.adopt(save, known.version, deadline_s=deadline_s)
             if lease is not None:
                 return msgspec.structs.replace(begun, standing=Standing.HELD, lease=lease)
@@ -392,22 +412,6 @@ def _saved(head: KnownHead, begun: Begun, *, forced: bool = False, is_news: bool
 
 def _is_news(save: Save, body: Body, known: KnownHead | None) -> bool:
     return save.is_modified_by_user is not False or known is None or known.sha256 != body.sha256
-
-
-def _repeated(save: Save, body: Body, known: KnownHead) -> bool:
-    """The very request that wrote the head came a second time."""
-    same_attempt = bool(save.attempt) and known.attempt == save.attempt
-    return same_attempt and _own(save, known) and known.sha256 == body.sha256
-
-
-def _may_adopt(save: Save, known: KnownHead) -> bool:
-    """A lost lock is believed only with evidence: the exact head, and nobody else's."""
-    own = is_own(save, known, None)
-    if own and 0 < known.attempt < save.attempt:
-        return True
-    if save.timestamp != format_us(known.last_modified_us):
-        return False
-    return own or known.last_modified_us < save.session_created_us
 
 
 def _changed(known: KnownHead, verdict: Verdict, lease: Lease | None) -> FileChangedError:
