@@ -12,13 +12,14 @@ from genro_wopi.adapters.redis.client import RedisClient
 from genro_wopi.adapters.redis.move_ledger import RedisMoveLedger
 from genro_wopi.adapters.storage.local import LocalStorage
 from genro_wopi.domain.clock import SystemClock
-from genro_wopi.domain.commit import Commit, FileMovedError, Save
+from genro_wopi.domain.commit import Commit
 from genro_wopi.domain.errors import LockMismatchError, NotFoundError, UnavailableError
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import SessionId, TenantId, new_save_id, partition_of
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.moves import Mover
 from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.saves import FileMovedError, Save
 from genro_wopi.domain.sessions import Session
 from genro_wopi.domain.storages import Storage, StorageProtocol
 from genro_wopi.domain.tenants import Tenant

@@ -53,7 +53,7 @@ BREAKS = (
     ),
     Break(
         "what the bytes were made from is not looked at",
-        "shared/genro_wopi/domain/commit.py",
+        "shared/genro_wopi/domain/judgement.py",
         "    if head is None or head.size_bytes == 0:\n        return Verdict.ACCEPT",
         "    if head is None or head.size_bytes >= 0:\n        return Verdict.ACCEPT",
         {

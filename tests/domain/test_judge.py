@@ -6,20 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from genro_wopi.domain.commit import (
-    Begun,
-    Save,
-    Standing,
-    Verdict,
-    is_repeated,
-    judge,
-    may_adopt,
-)
 from genro_wopi.domain.files import KnownHead, lock_digest
 from genro_wopi.domain.identifiers import FileId, SessionId, Version
+from genro_wopi.domain.judgement import Verdict, is_news, is_repeated, judge, may_adopt
 from genro_wopi.domain.locks import Lease
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.saves import Begun, Save, Standing
 from genro_wopi.protocol.lock_id import LockId
 from genro_wopi.protocol.times import format_us
 
@@ -250,3 +243,19 @@ def test_an_epoch_of_none_is_nobodys() -> None:
     save = change(SAVE, one_process_per_document=True, timestamp=format_us(OLD_US))
     lease = change(LEASE, epoch=0)
     assert verdict(save, change(HEAD, epoch=0, attempt=99), lease) is Verdict.CHANGED
+
+
+@pytest.mark.parametrize(
+    ("modified", "head", "expected"),
+    [
+        (True, change(HEAD, sha256=SHA), True),
+        (None, change(HEAD, sha256=SHA), True),
+        (False, change(HEAD, sha256=SHA), False),
+        (False, HEAD, True),
+        (False, None, True),
+    ],
+)
+def test_the_same_bytes_that_nobody_modified_are_no_news(
+    modified: bool | None, head: KnownHead | None, expected: bool
+) -> None:
+    assert is_news(change(SAVE, is_modified_by_user=modified), MemoryBody(BODY), head) is expected

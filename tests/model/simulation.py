@@ -18,7 +18,6 @@ import msgspec
 
 from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.domain.clock import SystemClock
-from genro_wopi.domain.commit import Save, Saved, SaveLedger
 from genro_wopi.domain.errors import (
     FileChangedError,
     HostError,
@@ -27,6 +26,7 @@ from genro_wopi.domain.errors import (
 )
 from genro_wopi.domain.identifiers import new_save_id
 from genro_wopi.domain.memory_body import MemoryBody
+from genro_wopi.domain.saves import Save, Saved, SaveLedger
 from genro_wopi.domain.storages import Body
 from genro_wopi.protocol.times import format_us
 from tests.model.store import Node, Store, decode

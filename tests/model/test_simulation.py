@@ -12,11 +12,12 @@ import pytest
 
 from genro_wopi.adapters.redis.client import RedisClient
 from genro_wopi.domain import commit as commit_module
-from genro_wopi.domain.commit import Commit, Save, Saved, Standing
+from genro_wopi.domain.commit import Commit
 from genro_wopi.domain.errors import LockMismatchError
 from genro_wopi.domain.files import Evidence, known_from_evidence
 from genro_wopi.domain.identifiers import Version
 from genro_wopi.domain.locks import LockRequest, mismatch
+from genro_wopi.domain.saves import Save, Saved, Standing
 from genro_wopi.domain.sessions import Session
 from genro_wopi.domain.storages import Body
 from genro_wopi.protocol.lock_id import LockId

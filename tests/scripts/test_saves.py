@@ -3,8 +3,8 @@
 import pytest
 
 from genro_wopi.adapters.redis.client import RedisClient
-from genro_wopi.domain.commit import Save, Standing
 from genro_wopi.domain.identifiers import new_save_id
+from genro_wopi.domain.saves import Save, Standing
 from genro_wopi.protocol.lock_id import LockId
 from tests.support.world import World
 

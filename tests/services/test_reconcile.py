@@ -7,10 +7,11 @@ import pytest
 
 from genro_wopi.adapters.redis import intent_store
 from genro_wopi.adapters.redis.intent_store import RedisIntentStore
-from genro_wopi.domain.commit import Commit, Save, Saved
+from genro_wopi.domain.commit import Commit
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.identifiers import new_save_id
 from genro_wopi.domain.memory_body import MemoryBody
+from genro_wopi.domain.saves import Save, Saved
 from genro_wopi.protocol.lock_id import LockId
 from genro_wopi.wopi_service.operations.host import node_of
 from genro_wopi.wopi_service.operations.reconcile import reconcile_until

@@ -6,7 +6,7 @@ their evidence, and every unclear answer is resolved by reading the head again:
 
 1. the body was received whole (its spool is given as a `Body`);
 2. `SaveLedger.begin` checks the lock and notes the intent;
-3. `judge` compares the head, read now, with what the client's bytes were made from;
+3. `judgement.judge` compares the head, read now, with what the client's bytes were made from;
 4. the head's bytes are kept as a version;
 5. one conditional write;
 6. anything but a clean success: read the head. Ours by save id: done. Unchanged: write again until
@@ -17,8 +17,7 @@ After step 5 there is no error path: the client gets its 200.
 """
 
 import asyncio
-from enum import Enum, auto
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -33,190 +32,17 @@ from genro_wopi.domain.files import (
     lock_digest,
     new_version,
 )
-from genro_wopi.domain.identifiers import FileId, SessionId
+from genro_wopi.domain.identifiers import FileId
+from genro_wopi.domain.judgement import Verdict, is_news, is_repeated, judge, may_adopt
 from genro_wopi.domain.locks import Lease, mismatch
-from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.saves import Begun, FileMovedError, Save, Saved, SaveLedger, Standing
 from genro_wopi.domain.storages import Body, HeadChangedError, StorageFaultError, StorageNode
-from genro_wopi.protocol.lock_id import LockId
-from genro_wopi.protocol.times import format_us
 
 RETRY_PAUSES_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Between two attempts at a storage that does not answer; the last one repeats."""
 
 JUDGEMENTS_MAX: Final = 16
 """How often a save that keeps losing to its own earlier attempts starts again."""
-
-
-class Save(msgspec.Struct, frozen=True, kw_only=True):
-    """One PutFile, or one upload by the management API."""
-
-    save_id: str
-    file_id: FileId
-    session_id: SessionId = SessionId("")
-    """Empty for what the host or the management API stores: nobody's lock is asked."""
-    session_created_us: int = 0
-    holder: str = ""
-    """Name of the person, for others who want to lock."""
-    lock_id: LockId | None = None
-    timestamp: str | None = None
-    """LastModifiedTime on which the bytes are based, as the client sent it."""
-    attempt: int = 0
-    """X-WOPI-TimeStamp in ticks; 0 where there is none."""
-    one_process_per_document: bool = False
-    """Collabora: whoever holds the lock's epoch is the same editor, whatever token it uses."""
-    is_autosave: bool = False
-    is_exit_save: bool = False
-    is_modified_by_user: bool | None = None
-    editors: tuple[str, ...] = ()
-    shows_part_of_lock: bool = False
-    """Microsoft 365: a lock that is JSON may be shown in part."""
-
-
-class Standing(Enum):
-    """What `begin` found about the lock that a save shows."""
-
-    HELD = auto()
-    """It holds the file; the lease is extended and the intent noted."""
-    RELEASED = auto()
-    """It was released less than a minute ago and nobody locked since."""
-    UNLOCKED = auto()
-    """Nothing holds the file."""
-    OTHER = auto()
-    """Another lock holds the file."""
-    SUPERSEDED = auto()
-    """The request was sent before the lease was taken, or before a stored save of its session."""
-    MOVING = auto()
-    """The file is being moved; nothing may be written until it lies still."""
-
-
-class FileMovedError(HostError):
-    """The file lies elsewhere than the commit was told, or is on its way; ask where and repeat."""
-
-
-class Begun(msgspec.Struct, frozen=True, kw_only=True):
-    """What `begin` answers."""
-
-    standing: Standing
-    lease: Lease | None
-    released_version: str
-    """The head when the lock was released; only for RELEASED."""
-    known: KnownHead | None
-    """The head as registered."""
-    path: StoragePath
-    """Where the file lies, as registered."""
-
-
-class SaveLedger(Protocol):
-    """What Redis remembers of saves."""
-
-    async def begin(self, save: Save, *, deadline_s: float) -> Begun:
-        """Check the lock, extend its life to cover the write, note the intent. MUST be atomic.
-
-        Raises:
-            UnauthenticatedError: the session was revoked meanwhile.
-        """
-        ...
-
-    async def adopt(self, save: Save, base: str, *, deadline_s: float) -> Lease | None:
-        """Take a lost lease again; None where somebody else was quicker."""
-        ...
-
-    async def observe(self, file_id: FileId, head: Head, *, deadline_s: float) -> KnownHead:
-        """Give a foreign head its version; see `FileRegistry.observe`."""
-        ...
-
-    async def publish(self, save: Save, saved: "Saved") -> None:
-        """Register the head, move the lease's base, announce. Safe to repeat."""
-        ...
-
-    async def announce_rescue(self, save: Save, rescue_id: str, reason: str) -> None:
-        """Emit ``save_rescued``. Safe to repeat."""
-        ...
-
-
-class Saved(msgspec.Struct, frozen=True, kw_only=True):
-    """A committed save."""
-
-    head: KnownHead
-    epoch: int
-    forced: bool
-    """The user chose to overwrite a change that the editor had not seen."""
-    is_twin: bool = False
-    """The bytes are those of the head before."""
-    is_news: bool
-    """False for identical bytes that the user had not modified: nothing is announced."""
-
-
-class Verdict(Enum):
-    """What the base check says."""
-
-    ACCEPT = auto()
-    FORCED = auto()
-    ALREADY_SAVED = auto()
-    CHANGED = auto()
-    STALE = auto()
-
-
-def judge(save: Save, sha256: str, head: KnownHead | None, begun: Begun) -> Verdict:
-    """Compare the head with what the client's bytes were made from."""
-    if head is None or head.size_bytes == 0:
-        return Verdict.ACCEPT
-    lease = begun.lease
-    if is_own(save, head, lease):
-        if head.attempt and save.attempt:
-            if head.attempt == save.attempt and head.sha256 == sha256:
-                return Verdict.ALREADY_SAVED
-            if head.attempt > save.attempt:
-                return Verdict.STALE
-        if save.timestamp is None or head.attempt < save.attempt:
-            return Verdict.ACCEPT
-    base = lease.base if lease else begun.released_version
-    if save.timestamp is not None:
-        same_time = save.timestamp == format_us(head.last_modified_us)
-        known_base = base == head.version or head.last_modified_us < save.session_created_us
-        return Verdict.ACCEPT if same_time and (known_base or _own(save, head)) else Verdict.CHANGED
-    if base == head.version:
-        return Verdict.ACCEPT
-    return Verdict.FORCED if lease else Verdict.CHANGED
-
-
-def is_own(save: Save, head: KnownHead, lease: Lease | None) -> bool:
-    """Tell whether this editor wrote the head: its session, or the same Collabora process.
-
-    A process is known by its random lock. Heads written before that was noted are known by the
-    epoch, which a failover may take back and give to somebody else.
-    """
-    if _own(save, head):
-        return True
-    if head.lock:
-        is_process = head.lock == lock_digest(save.lock_id)
-    else:
-        is_process = lease is not None and 0 < lease.epoch == head.epoch
-    return save.one_process_per_document and is_process
-
-
-def is_repeated(save: Save, body: Body, known: KnownHead) -> bool:
-    """Tell whether the very request that wrote the head came a second time."""
-    same_attempt = bool(save.attempt) and known.attempt == save.attempt
-    return same_attempt and _own(save, known) and known.sha256 == body.sha256
-
-
-def may_adopt(save: Save, known: KnownHead) -> bool:
-    """Tell whether a lock that was lost is believed.
-
-    Only with evidence: a newer attempt of who wrote the head, or the exact head where nobody else
-    wrote it since the session began.
-    """
-    own = is_own(save, known, None)
-    if own and 0 < known.attempt < save.attempt:
-        return True
-    if save.timestamp != format_us(known.last_modified_us):
-        return False
-    return own or known.last_modified_us < save.session_created_us
-
-
-def _own(save: Save, head: KnownHead) -> bool:
-    return bool(save.session_id) and head.session == save.session_id
 
 
 class Commit:
@@ -257,8 +83,7 @@ class Commit:
             evidence = self._evidence(save, body, begun, known, is_forced=is_forced)
             written = await self._write(body, evidence, head, known, deadline_s)
             if written is not None:
-                is_news = _is_news(save, body, known)
-                saved = _saved(written, begun, forced=is_forced, is_news=is_news)
+                saved = _saved(written, begun, forced=is_forced, is_news=is_news(save, body, known))
                 is_twin = known is not None and known.sha256 == body.sha256
                 saved = msgspec.structs.replace(saved, is_twin=is_twin)
                 await self._publish(save, saved)
@@ -408,10 +233,6 @@ class Commit:
 def _saved(head: KnownHead, begun: Begun, *, forced: bool = False, is_news: bool = True) -> Saved:
     epoch = begun.lease.epoch if begun.lease else 0
     return Saved(head=head, epoch=epoch, forced=forced, is_news=is_news)
-
-
-def _is_news(save: Save, body: Body, known: KnownHead | None) -> bool:
-    return save.is_modified_by_user is not False or known is None or known.sha256 != body.sha256
 
 
 def _changed(known: KnownHead, verdict: Verdict, lease: Lease | None) -> FileChangedError:

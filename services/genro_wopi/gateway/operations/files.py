@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from genro_wopi.domain.callers import Caller
-from genro_wopi.domain.commit import Commit, FileMovedError, Save, Saved
+from genro_wopi.domain.commit import Commit
 from genro_wopi.domain.errors import (
     AlreadyExistsError,
     FieldError,
@@ -23,6 +23,7 @@ from genro_wopi.domain.files import FileRecord, Head, KeptVersion
 from genro_wopi.domain.identifiers import SessionId, new_save_id
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.paths import extension_of, parse_folder, parse_path
+from genro_wopi.domain.saves import FileMovedError, Save, Saved
 from genro_wopi.domain.storages import Body, HeadChangedError, StorageNode
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.operations.storages import storage_of

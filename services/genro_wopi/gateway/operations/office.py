@@ -6,7 +6,6 @@ import msgspec
 
 from genro_wopi.domain.audit import AuditStore
 from genro_wopi.domain.clock import Clock
-from genro_wopi.domain.commit import SaveLedger
 from genro_wopi.domain.doctor import CallbackTester, Prober, RedisWitness
 from genro_wopi.domain.editors import EditorDirectory, EditorStore
 from genro_wopi.domain.egress import EgressGuard
@@ -17,6 +16,7 @@ from genro_wopi.domain.instance import InstanceStore
 from genro_wopi.domain.locks import LockStore
 from genro_wopi.domain.moves import Mover
 from genro_wopi.domain.rescues import RescueStore
+from genro_wopi.domain.saves import SaveLedger
 from genro_wopi.domain.secrets import Secret, SecretRing
 from genro_wopi.domain.sessions import SessionStore
 from genro_wopi.domain.storages import BodyReceiver, StorageOpener

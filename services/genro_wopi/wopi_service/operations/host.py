@@ -7,13 +7,13 @@ import msgspec
 
 from genro_wopi.domain.access_tokens import TokenTrader, TokenVerifier
 from genro_wopi.domain.clock import Clock
-from genro_wopi.domain.commit import SaveLedger
 from genro_wopi.domain.editors import EditorDirectory
 from genro_wopi.domain.errors import NotFoundError
 from genro_wopi.domain.files import FileRecord, FileRegistry, Head
 from genro_wopi.domain.locks import LockStore
 from genro_wopi.domain.moves import Mover
 from genro_wopi.domain.rescues import RescueStore
+from genro_wopi.domain.saves import SaveLedger
 from genro_wopi.domain.secrets import SecretRing
 from genro_wopi.domain.sessions import SessionStore
 from genro_wopi.domain.storages import StorageNode, StorageOpener

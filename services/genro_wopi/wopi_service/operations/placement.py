@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from genro_wopi.domain.commit import Commit, FileMovedError, Save
+from genro_wopi.domain.commit import Commit
 from genro_wopi.domain.errors import (
     InvalidNameError,
     NameTakenError,
@@ -14,6 +14,7 @@ from genro_wopi.domain.errors import (
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import TenantId, new_save_id
 from genro_wopi.domain.paths import StoragePath, segment_problem
+from genro_wopi.domain.saves import FileMovedError, Save
 from genro_wopi.domain.storages import Body, HeadChangedError, StorageBackend
 from genro_wopi.protocol.file_name import FALLBACK, decode_name, numbered, repaired
 from genro_wopi.wopi_service.operations.host import SAVE_PATIENCE_S, Host

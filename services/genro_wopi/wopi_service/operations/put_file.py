@@ -8,7 +8,7 @@ Spec: https://learn.microsoft.com/microsoft-365/cloud-storage-partner-program/re
 
 import msgspec
 
-from genro_wopi.domain.commit import Commit, FileMovedError, Save, Saved
+from genro_wopi.domain.commit import Commit
 from genro_wopi.domain.errors import (
     FileChangedError,
     HostError,
@@ -18,6 +18,7 @@ from genro_wopi.domain.errors import (
 from genro_wopi.domain.identifiers import new_save_id
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.rescues import Rescue, rescue_note
+from genro_wopi.domain.saves import FileMovedError, Save, Saved
 from genro_wopi.domain.sessions import Admission, Purpose
 from genro_wopi.domain.storages import Body, StorageNode
 from genro_wopi.protocol.check_file_info import EditorKind

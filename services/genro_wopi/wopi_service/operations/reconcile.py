@@ -7,11 +7,11 @@ import asyncio
 from typing import Final
 
 from genro_wopi.domain.clock import pause
-from genro_wopi.domain.commit import Save, Saved
 from genro_wopi.domain.errors import HostError, NotFoundError
 from genro_wopi.domain.files import Head, KnownHead, known_from_evidence
 from genro_wopi.domain.identifiers import SessionId
 from genro_wopi.domain.intents import FORGOTTEN_AGE_S, SWEEP_S, Intent, IntentStore
+from genro_wopi.domain.saves import Save, Saved
 from genro_wopi.domain.storages import StorageNode
 from genro_wopi.wopi_service.operations.host import Host, node_of
 

@@ -9,11 +9,11 @@ from genro_wopi.adapters.redis.rows import GRACE_US, known_head, lease, session_
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.adapters.redis.upkeep_queue import TWIN
 from genro_wopi.adapters.tracing import TRACEPARENT, traceparent
-from genro_wopi.domain.commit import Begun, Save, Saved, Standing
 from genro_wopi.domain.files import FileRegistry, Head, KnownHead
 from genro_wopi.domain.identifiers import FileId
 from genro_wopi.domain.locks import Lease
 from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.saves import Begun, Save, Saved, Standing
 from genro_wopi.protocol.lock_id import LOCK_TTL_MS
 
 _BEGIN: Final = Script("begin_save")

@@ -1,0 +1,91 @@
+"""What a save may do to the head that is there: step 3 of the commit, without any effect.
+
+A head is a save's *own* where the same session wrote it, or the same Collabora process. Own saves
+are put in order by the moments at which they were sent; for all others it counts what the bytes
+were made from.
+"""
+
+from enum import Enum, auto
+
+from genro_wopi.domain.files import KnownHead, lock_digest
+from genro_wopi.domain.locks import Lease
+from genro_wopi.domain.saves import Begun, Save
+from genro_wopi.domain.storages import Body
+from genro_wopi.protocol.times import format_us
+
+
+class Verdict(Enum):
+    """What the base check says."""
+
+    ACCEPT = auto()
+    FORCED = auto()
+    ALREADY_SAVED = auto()
+    CHANGED = auto()
+    STALE = auto()
+
+
+def judge(save: Save, sha256: str, head: KnownHead | None, begun: Begun) -> Verdict:
+    """Compare the head with what the client's bytes were made from."""
+    if head is None or head.size_bytes == 0:
+        return Verdict.ACCEPT
+    lease = begun.lease
+    if is_own(save, head, lease):
+        if head.attempt and save.attempt:
+            if head.attempt == save.attempt and head.sha256 == sha256:
+                return Verdict.ALREADY_SAVED
+            if head.attempt > save.attempt:
+                return Verdict.STALE
+        if save.timestamp is None or head.attempt < save.attempt:
+            return Verdict.ACCEPT
+    base = lease.base if lease else begun.released_version
+    if save.timestamp is not None:
+        same_time = save.timestamp == format_us(head.last_modified_us)
+        known_base = base == head.version or head.last_modified_us < save.session_created_us
+        return Verdict.ACCEPT if same_time and (known_base or _own(save, head)) else Verdict.CHANGED
+    if base == head.version:
+        return Verdict.ACCEPT
+    return Verdict.FORCED if lease else Verdict.CHANGED
+
+
+def is_own(save: Save, head: KnownHead, lease: Lease | None) -> bool:
+    """Tell whether this editor wrote the head: its session, or the same Collabora process.
+
+    A process is known by its random lock. Heads written before that was noted are known by the
+    epoch, which a failover may take back and give to somebody else.
+    """
+    if _own(save, head):
+        return True
+    if head.lock:
+        is_process = head.lock == lock_digest(save.lock_id)
+    else:
+        is_process = lease is not None and 0 < lease.epoch == head.epoch
+    return save.one_process_per_document and is_process
+
+
+def is_repeated(save: Save, body: Body, known: KnownHead) -> bool:
+    """Tell whether the very request that wrote the head came a second time."""
+    same_attempt = bool(save.attempt) and known.attempt == save.attempt
+    return same_attempt and _own(save, known) and known.sha256 == body.sha256
+
+
+def may_adopt(save: Save, known: KnownHead) -> bool:
+    """Tell whether a lock that was lost is believed.
+
+    Only with evidence: a newer attempt of who wrote the head, or the exact head where nobody else
+    wrote it since the session began.
+    """
+    own = is_own(save, known, None)
+    if own and 0 < known.attempt < save.attempt:
+        return True
+    if save.timestamp != format_us(known.last_modified_us):
+        return False
+    return own or known.last_modified_us < save.session_created_us
+
+
+def is_news(save: Save, body: Body, known: KnownHead | None) -> bool:
+    """Tell whether a save is announced: not one of the same bytes that nobody had modified."""
+    return save.is_modified_by_user is not False or known is None or known.sha256 != body.sha256
+
+
+def _own(save: Save, head: KnownHead) -> bool:
+    return bool(save.session_id) and head.session == save.session_id
