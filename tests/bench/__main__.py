@@ -1,6 +1,6 @@
 """Measurements by name; without words all of them. Each goes into `docs/performance.md`.
 
-python -m tests.bench [compare] [latency] [costs] [growth] [replicas] [start] [memory] [events]
+python -m tests.bench [compare] [latency] [costs] [growth] [replicas] [start] [memory] [events] [profile]
 """
 
 import sys

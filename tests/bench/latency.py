@@ -44,7 +44,7 @@ def measure_latency(
         ("case", "most req/s", "sent req/s", "p50 ms", "p99 ms", "p99/p50", "in the rounds"),
     )
     with alone(pid, others):
-        for name, requests in _cases(sessions).items():
+        for name, requests in request_cases(sessions).items():
             most = uvloop.run(
                 measure(pid, port, requests, seconds=MOST_S, connections=CONNECTIONS, spread=True)
             )
@@ -63,7 +63,8 @@ def measure_latency(
     return table
 
 
-def _cases(sessions: Sequence[dict[str, Any]]) -> dict[str, list[bytes]]:
+def request_cases(sessions: Sequence[dict[str, Any]]) -> dict[str, list[bytes]]:
+    """Return the requests of each operation, one for each document that ``L`` locks."""
     put = {"X-WOPI-Override": "PUT", "X-WOPI-Lock": "L"}
     lock = {"X-WOPI-Override": "LOCK", "X-WOPI-Lock": "L"}
     of = [(f"/wopi/files/{s['file_id']}", f"?access_token={s['access_token']}") for s in sessions]

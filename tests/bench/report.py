@@ -20,6 +20,7 @@ from tests.bench.large import measure_memory
 from tests.bench.latency import measure_latency
 from tests.bench.machine import machine_line
 from tests.bench.plots import plot
+from tests.bench.profile import measure_calls, measure_shares
 from tests.bench.scaling import measure_replicas, measure_start
 from tests.bench.tables import Table
 from tests.chaos.stage import open_documents, services
@@ -101,6 +102,14 @@ def _events(_bench: Bench) -> Iterator[Table]:
     yield asyncio.run(compare_events())
 
 
+def _profile(bench: Bench) -> Iterator[Table]:
+    cluster = bench.cluster()
+    pid, port = wopi_process(cluster)
+    sessions = _locked(cluster, port, DOCUMENTS)
+    yield measure_shares(pid, port, sessions, bench.folder)
+    yield measure_calls(pid, port, sessions, bench.folder)
+
+
 PARTS: dict[str, Callable[[Bench], Iterator[Table]]] = {
     "compare": _compare,
     "latency": _latency,
@@ -110,6 +119,7 @@ PARTS: dict[str, Callable[[Bench], Iterator[Table]]] = {
     "start": _start,
     "memory": _memory,
     "events": _events,
+    "profile": _profile,
 }
 
 
