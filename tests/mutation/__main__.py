@@ -8,7 +8,7 @@ changed by hand instead (`tests/breaks`).
 """
 
 import json
-import sqlite3
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,10 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.breaks.tree import copy_tree, environment_of
+from tests.mutation.session import found, keep_share, leave_out
 
 TIMEOUT_S = 400
 """Above what quick and thorough tests take together: what takes longer counts as noticed."""
 
+AT_ONCE = 4
+"""Copies that are changed and tested beside each other: most tests wait for most of their time."""
+
+CONFIGURATION, SESSION = "mutation.toml", "mutants"
 LEFT_OUT = (
     "core/NumberReplacer",  # Limits and pauses: another number is another choice, not a fault.
     "core/ReplaceBinaryOperator_.*",  # Mostly the marks of types and of keyword arguments.
@@ -48,10 +53,11 @@ PARTS = {
     "saves": Part(
         ("shared/genro_wopi/domain/commit.py", "shared/genro_wopi/domain/judgement.py"),
         "tests/domain/test_judge.py tests/services/test_late_saves.py"
-        " tests/services/test_reconcile.py tests/services/test_failover.py tests/model"
+        " tests/services/test_reconcile.py tests/services/test_failover.py"
+        " tests/services/test_faulty_storage.py tests/model"
         " -k 'not obvious'",
-        "tests/emulators tests/services tests/adapters/test_moves.py tests/flows/test_editing.py"
-        " -k 'not s3 and not webdav and not cluster'",
+        "tests/emulators tests/services/test_upkeep.py tests/adapters/test_moves.py"
+        " tests/flows/test_editing.py -k 'not s3 and not webdav and not cluster'",
     ),
     "locks": Part(
         (
@@ -93,37 +99,31 @@ def main() -> int:
 
 
 def run(name: str, part: Part, folder: Path) -> None:
-    """Change each place of a part in a copy; print what survived."""
-    copy_tree(folder)
-    (folder / "mutation.toml").write_text(_configuration(part))
-    environment = environment_of(folder) | {"WOPI_MODEL_RUNS": "100"}
+    """Change each place of a part in copies, several at once; print what survived."""
+    trees = [folder / str(number) for number in range(AT_ONCE)]
+    for tree in trees:
+        tree.mkdir()
+        copy_tree(tree)
+        (tree / CONFIGURATION).write_text(_configuration(part))
+    _do(trees[0], "cosmic-ray", "init", CONFIGURATION, SESSION).wait()
+    _do(trees[0], "cr-filter-operators", SESSION, CONFIGURATION).wait()
+    leave_out(trees[0], NEGATIONS)
+    for tree in trees[1:]:
+        shutil.copy(trees[0] / SESSION, tree / SESSION)
+    for number, tree in enumerate(trees):
+        keep_share(tree / SESSION, number, AT_ONCE)
+    running = [_do(tree, "cosmic-ray", "exec", CONFIGURATION, SESSION) for tree in trees]
+    failed = [process.wait() for process in running]
+    counts, survivors = found([tree / SESSION for tree in trees])
+    print(f"{name}: {dict(counts)}{' INCOMPLETE' if any(failed) else ''}", flush=True)
+    for survivor in survivors:
+        print(f"  {survivor}", flush=True)
 
-    def do(*words: str) -> None:
-        program = Path(sys.executable).with_name(words[0])
-        subprocess.run([program, *words[1:]], cwd=folder, env=environment, check=True)
 
-    do("cosmic-ray", "init", "mutation.toml", "mutants")
-    do("cr-filter-operators", "mutants", "mutation.toml")
-    _leave_out(folder)
-    do("cosmic-ray", "exec", "mutation.toml", "mutants")
-    _show(name, folder / "mutants")
-
-
-def _leave_out(folder: Path) -> None:
-    """Forget changes to the kind of a type, and those that negate a condition a second time."""
-    with sqlite3.connect(folder / "mutants") as database:
-        places: list[tuple[str, str, int, str]] = database.execute(
-            "SELECT job_id, module_path, start_pos_row, operator_name FROM mutation_specs"
-        ).fetchall()
-        negated = {(module, row) for _, module, row, how in places if how == "core/AddNot"}
-        for job, module, row, how in places:
-            line = (folder / module).read_text().splitlines()[row - 1]
-            is_single = " and " not in line and " or " not in line
-            is_twice = how in NEGATIONS and is_single and (module, row) in negated
-            if is_twice or "msgspec.Struct" in line:
-                database.execute("DELETE FROM mutation_specs WHERE job_id = ?", (job,))
-                database.execute("DELETE FROM work_results WHERE job_id = ?", (job,))
-                database.execute("DELETE FROM work_items WHERE job_id = ?", (job,))
+def _do(tree: Path, program: str, *words: str) -> "subprocess.Popen[bytes]":
+    path = Path(sys.executable).with_name(program)
+    environment = environment_of(tree) | {"WOPI_MODEL_RUNS": "100"}
+    return subprocess.Popen([path, *words], cwd=tree, env=environment)
 
 
 def _configuration(part: Part) -> str:
@@ -139,29 +139,6 @@ def _configuration(part: Part) -> str:
         "[cosmic-ray.filters.operators-filter]\n"
         f"exclude-operators = {json.dumps(LEFT_OUT)}\n"
     )
-
-
-def _show(name: str, session: Path) -> None:
-    with sqlite3.connect(session) as database:
-        outcomes = dict(
-            database.execute(
-                "SELECT test_outcome, count(*) FROM work_results"
-                " WHERE test_outcome IS NOT NULL GROUP BY 1"
-            )
-        )
-        survivors = database.execute(
-            "SELECT m.module_path, m.start_pos_row, r.diff FROM mutation_specs m"
-            " JOIN work_results r ON m.job_id = r.job_id"
-            " WHERE r.test_outcome = 'SURVIVED' ORDER BY 1, 2"
-        ).fetchall()
-    print(f"{name}: {outcomes}", flush=True)
-    for module, row, diff in survivors:
-        changed = [
-            line[1:].strip()
-            for line in str(diff).splitlines()
-            if line[:1] in {"+", "-"} and not line.startswith(("+++", "---"))
-        ]
-        print(f"  {module}:{row}  {'  =>  '.join(changed)}")
 
 
 if __name__ == "__main__":
