@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from genro_wopi.adapters.redis.audit_store import RedisAuditStore
+from genro_wopi.adapters.redis.client import text
 from genro_wopi.adapters.redis.event_log import RedisEventLog
 from genro_wopi.adapters.redis.session_ends import RedisSessionEnds
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
@@ -123,16 +124,17 @@ async def test_autosaves_are_merged_and_named_saves_stay(wopi: Wopi) -> None:
 
 
 async def test_identical_bytes_are_kept_once(wopi: Wopi) -> None:
+    async def entered() -> set[str]:
+        names = [f"wopi:{{{n:02x}}}:upkeep" for n in range(PARTITIONS)]
+        return {text(m) for name in names for m in await wopi.redis.call("ZRANGE", name, 0, -1)}
+
+    file_id = wopi.session.file_id
     await lock(wopi)
     await save(wopi, b"same", auto=False)
+    assert await entered() == {file_id}
     await save(wopi, b"same", auto=False)
+    assert await entered() == {file_id, f"={file_id}"}
     queue = RedisUpkeepQueue(wopi.redis, partitions(wopi.redis))
-    members = [
-        member
-        for n in range(PARTITIONS)
-        for member in await wopi.redis.call("ZRANGE", f"wopi:{{{n:02x}}}:upkeep", 0, -1)
-    ]
-    assert f"={wopi.session.file_id}".encode() in members
     assert await queue.take(limit=10) == []
     await look_at(caretaker(wopi), due(wopi, twin=True))
     assert await kept(wopi) == {b"hello"}

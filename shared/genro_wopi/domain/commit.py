@@ -76,16 +76,20 @@ class Commit:
         for _ in range(JUDGEMENTS_MAX):
             verdict = judge(save, body.sha256, known, begun)
             if verdict is Verdict.ALREADY_SAVED and known is not None:
-                return _saved(known, begun, is_news=False)
+                return _saved(known, begun)
             if verdict in {Verdict.CHANGED, Verdict.STALE} and known is not None:
                 raise _changed(known, verdict, begun.lease)
             is_forced = verdict is Verdict.FORCED
             evidence = self._evidence(save, body, begun, known, is_forced=is_forced)
             written = await self._write(body, evidence, head, known, deadline_s)
             if written is not None:
-                saved = _saved(written, begun, forced=is_forced, is_news=is_news(save, body, known))
-                is_twin = known is not None and known.sha256 == body.sha256
-                saved = msgspec.structs.replace(saved, is_twin=is_twin)
+                saved = _saved(
+                    written,
+                    begun,
+                    forced=is_forced,
+                    is_twin=known is not None and known.sha256 == body.sha256,
+                    is_news=is_news(save, body, known),
+                )
                 await self._publish(save, saved)
                 return saved
             head, known = await self._head(save.file_id, begun.known, deadline_s)
@@ -109,7 +113,7 @@ class Commit:
         written = await self._write(body, evidence, expected, known, deadline_s)
         if written is None:
             raise HeadChangedError("The file changed meanwhile; read it again and repeat.")
-        saved = _saved(written, begun, is_news=False)
+        saved = _saved(written, begun)
         await self._publish(save, saved)
         return saved
 
@@ -230,9 +234,16 @@ class Commit:
             return  # The bytes are safe; the reconciler announces them.
 
 
-def _saved(head: KnownHead, begun: Begun, *, forced: bool = False, is_news: bool = True) -> Saved:
+def _saved(
+    head: KnownHead,
+    begun: Begun,
+    *,
+    forced: bool = False,
+    is_twin: bool = False,
+    is_news: bool = False,
+) -> Saved:
     epoch = begun.lease.epoch if begun.lease else 0
-    return Saved(head=head, epoch=epoch, forced=forced, is_news=is_news)
+    return Saved(head=head, epoch=epoch, forced=forced, is_twin=is_twin, is_news=is_news)
 
 
 def _changed(known: KnownHead, verdict: Verdict, lease: Lease | None) -> FileChangedError:
