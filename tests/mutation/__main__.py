@@ -57,7 +57,7 @@ PARTS = {
         " tests/services/test_faulty_storage.py tests/model"
         " -k 'not obvious'",
         "tests/emulators tests/services/test_upkeep.py tests/adapters/test_moves.py"
-        " tests/flows/test_editing.py -k 'not s3 and not webdav and not cluster'",
+        " tests/flows/test_editing.py tests/flows/test_files.py -k 'not webdav and not cluster'",
     ),
     "locks": Part(
         (

@@ -52,8 +52,12 @@ async def test_a_late_copy_does_not_replace_what_another_person_saved(
 
 async def test_a_repeat_of_the_newest_save_is_answered_as_the_first(wopi: Wopi) -> None:
     assert await ask(wopi, wopi.token, "LOCK", ticks=10) == 200
+    versions = set[str]()
     for _ in range(2):
-        assert await ask(wopi, wopi.token, "PUT", b"text", ticks=20) == 200
+        answer = await answer_to(wopi, wopi.token, "PUT", b"text", ticks=20)
+        assert answer.status_code == 200
+        versions.add(answer.headers["X-WOPI-ItemVersion"])
+    assert len(versions) == 1, "stored once"
     assert await ask(wopi, wopi.token, "PUT", json.dumps("more").encode(), ticks=21) == 200
 
 
