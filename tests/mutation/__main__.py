@@ -80,7 +80,8 @@ PARTS = {
             "services/genro_wopi/gateway/operations/authenticate.py",
             f"{WOPI}/admission.py",
         ),
-        "tests/fuzz/test_tenants.py tests/flows/test_containers.py -k 'not s3'",
+        "tests/services/test_traded.py tests/fuzz/test_tenants.py tests/flows/test_containers.py"
+        " -k 'not s3'",
         "tests/flows/test_every_operation.py tests/flows/test_keys.py"
         " tests/flows/test_management.py tests/services",
     ),
