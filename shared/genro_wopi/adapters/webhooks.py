@@ -160,10 +160,8 @@ def _outcome(answer: Answer, *, strict: bool) -> DeliveryOutcome:
     reason = f"the application answered {answer.status}"
     if answer.is_success:
         reason += " without saying ok" if strict else " with an error in its body"
-    retry_after_ms = int(answer.retry_after_s(time.time()) * 1000)
-    return DeliveryOutcome(
-        delivered=False, reason=reason, retry_after_ms=min(retry_after_ms, RETRY_AFTER_MS_MAX)
-    )
+    retry_after_ms = min(answer.retry_after_s(time.time()) * 1000, RETRY_AFTER_MS_MAX)
+    return DeliveryOutcome(delivered=False, reason=reason, retry_after_ms=int(retry_after_ms))
 
 
 def _says_error(body: bytes) -> bool:
