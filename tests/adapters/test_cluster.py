@@ -101,7 +101,7 @@ async def test_a_primary_that_dies_is_replaced_within_seconds_and_only_503_is_se
                 await world.locks.lock(world.lock(session, "A"), deadline_s=0)
             await asyncio.to_thread(wait_until_replicated, nodes.url)
             nodes.processes[owner_of(FileKeys(sessions[0].file_id).lock, nodes.url)].kill()
-            began_s, refused = time.monotonic(), 0
+            began_s = time.monotonic()
             left = list(sessions)
             while left:
                 assert time.monotonic() - began_s < OUTAGE_S_MAX
@@ -110,12 +110,10 @@ async def test_a_primary_that_dies_is_replaced_within_seconds_and_only_503_is_se
                         world.lock(left[0], "A", request_id="again"), deadline_s=0
                     )
                 except UnavailableError:
-                    refused += 1
                     await asyncio.sleep(0.05)
                     continue
                 assert lease is not None
                 left.pop(0)
-            assert refused > 0
             states = [await world.locks.state(session.file_id) for session in sessions]
             assert all(state is not None and state.lock_id == "A" for state in states)
 

@@ -109,7 +109,7 @@ async def scene(protocol: str, seed: int) -> AsyncGenerator[Scene]:
                 )
             )
         )
-        wopi_url = stack.enter_context(stage.nginx_before(ports, folder / "nginx"))
+        wopi_url = stack.enter_context(stage.ingress_before(ports, folder / "nginx")).url
         wopi = await stack.enter_async_context(stage.wopi_client(wopi_url))
         stage.put_editors(cluster)
         (await wopi.put(f"{s3_url}/chaos")).raise_for_status()

@@ -2,8 +2,9 @@
 
     python -m tests.chaos rolling [clients]
 
-Clients save through nginx, which knows both wopi-services, while one process after the other is
-told to stop, as an update does it, and started again.
+Clients save through nginx while one process after the other is told to stop, as an update does it,
+and started again. A wopi-service is forgotten by nginx before it is told, as the chart's preStop
+waits for, and known again when it is ready.
 """
 
 import asyncio
@@ -21,12 +22,15 @@ from typing import Any
 
 import httpx
 
-from tests.chaos.stage import nginx_before, open_documents, put_tenant, services
+from tests.chaos.stage import Ingress, ingress_before, open_documents, put_tenant, services
 from tests.support.cluster import Application, Cluster, running_application, running_cluster
 
 REPLACED = ("wopi_service", "wopi_service", "gateway", "session_service", "callback_worker")
 BACK_S = 30.0
 BETWEEN_S = 2.0
+FORGOTTEN_S = 1.0
+"""From the reload of nginx until its old worker sends nothing any more."""
+
 ANNOUNCED_S = 60.0
 TENANT = "rolling"
 
@@ -55,7 +59,7 @@ class Outcome:
 
 
 @asynccontextmanager
-async def stage(clients: int) -> AsyncGenerator[tuple[Cluster, Application, str, list[Any]]]:
+async def stage(clients: int) -> AsyncGenerator[tuple[Cluster, Application, Ingress, list[Any]]]:
     """Start cluster, application and nginx, with a session for each client."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -64,9 +68,9 @@ async def stage(clients: int) -> AsyncGenerator[tuple[Cluster, Application, str,
             lambda: stack.enter_context(running_cluster(folder, "--no-demo", "--replicas", "2"))
         )
         ports = services(cluster, "wopi_service").values()
-        url = stack.enter_context(nginx_before(ports, folder / "nginx"))
+        ingress = stack.enter_context(ingress_before(ports, folder / "nginx"))
         sessions = await asyncio.to_thread(prepared, cluster, application, clients)
-        yield cluster, application, url, sessions
+        yield cluster, application, ingress, sessions
 
 
 def prepared(cluster: Cluster, application: Application, clients: int) -> list[dict[str, Any]]:
@@ -107,17 +111,23 @@ async def edit(
         await ask("UNLOCK", "POST", "", "UNLOCK")
 
 
-async def replace_all(cluster: Cluster, outcome: Outcome) -> None:
+async def replace_all(cluster: Cluster, ingress: Ingress, outcome: Outcome) -> None:
     """Tell one process after the other to stop, and wait until it is back and ready."""
     done: set[int] = set()
     for name in REPLACED:
         pid, port = next((p, o) for p, o in services(cluster, name).items() if p not in done)
+        known = set(services(cluster, "wopi_service").values())
+        if name == "wopi_service":
+            await asyncio.to_thread(ingress.reload, known - {port})
+            await asyncio.sleep(FORGOTTEN_S)
         os.kill(pid, signal.SIGTERM)
         end = time.monotonic() + BACK_S
         while pid in services(cluster, name) or not await is_back(cluster, name, port):
             if time.monotonic() > end:
                 raise RuntimeError(f"{name} did not come back")
             await asyncio.sleep(0.1)
+        if name == "wopi_service":
+            await asyncio.to_thread(ingress.reload, known)
         done |= (
             set(services(cluster, name))
             if name != "wopi_service"
@@ -142,16 +152,17 @@ async def is_back(cluster: Cluster, name: str, port: int) -> bool:
 
 async def roll(clients: int, seed: int = 1) -> Outcome:
     outcome, stop = Outcome(), asyncio.Event()
-    async with stage(clients) as (cluster, application, url, sessions):
-        limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
+    async with stage(clients) as (cluster, application, ingress, sessions):
+        # A reload of nginx ends idle connections: a race of its clients, not of this host.
+        limits = httpx.Limits(max_connections=clients, max_keepalive_connections=0)
         async with (
-            httpx.AsyncClient(base_url=url, timeout=30, limits=limits) as http,
+            httpx.AsyncClient(base_url=ingress.url, timeout=30, limits=limits) as http,
             asyncio.TaskGroup() as tasks,
         ):
             for number, session in enumerate(sessions):
                 tasks.create_task(edit(http, session, outcome, stop, seed * 10_000 + number))
             await asyncio.sleep(BETWEEN_S)
-            await replace_all(cluster, outcome)
+            await replace_all(cluster, ingress, outcome)
             stop.set()
         end = time.monotonic() + ANNOUNCED_S
         while time.monotonic() < end:

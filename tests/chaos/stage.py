@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -74,23 +75,49 @@ def environment_of(pid: int) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+@dataclass
+class Ingress:
+    """An nginx before wopi-services; its servers can be changed while it runs."""
+
+    binary: str
+    folder: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def command(self) -> list[str]:
+        return [self.binary, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
+
+    def knows(self, ports: Iterable[int]) -> None:
+        """Say which servers there are, from the next start or reload on."""
+        servers = " ".join(
+            f"server 127.0.0.1:{own} max_fails=1 fail_timeout=1s;" for own in sorted(ports)
+        )
+        text = _CONFIG.format(folder=self.folder, port=self.port, servers=servers)
+        (self.folder / "nginx.conf").write_text(text)
+
+    def reload(self, ports: Iterable[int]) -> None:
+        """Send new requests to these servers; what is under way goes on where it is."""
+        self.knows(ports)
+        subprocess.run([*self.command, "-s", "reload"], check=True)
+
+
 @contextmanager
-def nginx_before(ports: Iterable[int], folder: Path) -> Generator[str]:
-    """Stand before wopi-services as an ingress does; yields the address."""
+def ingress_before(ports: Iterable[int], folder: Path) -> Generator[Ingress]:
+    """Stand before wopi-services as an ingress does."""
     binary = nginx_binary()
     if binary is None:
         raise RuntimeError("nginx is not installed")
     folder.mkdir(exist_ok=True)
-    port = free_port()
-    servers = " ".join(
-        f"server 127.0.0.1:{own} max_fails=1 fail_timeout=1s;" for own in sorted(ports)
-    )
-    config = folder / "nginx.conf"
-    config.write_text(_CONFIG.format(folder=folder, port=port, servers=servers))
-    process = subprocess.Popen([binary, "-p", str(folder), "-c", str(config)])
+    ingress = Ingress(binary, folder, free_port())
+    ingress.knows(ports)
+    process = subprocess.Popen(ingress.command)
     try:
-        wait_for_port(port)
-        yield f"http://127.0.0.1:{port}"
+        wait_for_port(ingress.port)
+        yield ingress
     finally:
         process.terminate()
         process.wait()

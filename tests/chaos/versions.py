@@ -69,7 +69,7 @@ async def mix(seconds: float, seed: int, revision: str, *, older_first: bool) ->
         for number in range(2):
             beside = stage.replica_beside(cluster, folder / f"{number}.log", PYTHONPATH=second)
             ports.append(await asyncio.to_thread(stack.enter_context, beside))
-        url = stack.enter_context(stage.nginx_before(ports, folder / "nginx"))
+        url = stack.enter_context(stage.ingress_before(ports, folder / "nginx")).url
         wopi = await stack.enter_async_context(stage.wopi_client(url))
         stage.put_editors(cluster)
         config = {"base_path": str(cluster.data_dir / "files" / "mixed")}
