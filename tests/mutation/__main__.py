@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.breaks.tree import copy_tree, environment_of
-from tests.mutation.session import found, keep_share, leave_out
+from tests.mutation.session import SESSION, found, keep_share, leave_out
 
 TIMEOUT_S = 400
 """Above what quick and thorough tests take together: what takes longer counts as noticed."""
@@ -24,7 +24,7 @@ TIMEOUT_S = 400
 AT_ONCE = 4
 """Copies that are changed and tested beside each other: most tests wait for most of their time."""
 
-CONFIGURATION, SESSION = "mutation.toml", "mutants"
+CONFIGURATION = "mutation.toml"
 LEFT_OUT = (
     "core/NumberReplacer",  # Limits and pauses: another number is another choice, not a fault.
     "core/ReplaceBinaryOperator_.*",  # Mostly the marks of types and of keyword arguments.

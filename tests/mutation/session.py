@@ -6,6 +6,9 @@ from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 
+SESSION = "mutants"
+"""Its file, beside what is changed."""
+
 _ALL = "SELECT job_id, module_path, start_pos_row, operator_name FROM mutation_specs"
 _SURVIVED = (
     "SELECT m.module_path, m.start_pos_row, r.diff FROM mutation_specs m"
@@ -23,7 +26,7 @@ def leave_out(tree: Path, negations: Collection[str]) -> None:
         tree: what is changed; its session is beside it.
         negations: operators that do to a single comparison what ``core/AddNot`` does, too.
     """
-    with closing(sqlite3.connect(tree / "mutants")) as database, database:
+    with closing(sqlite3.connect(tree / SESSION)) as database, database:
         places: list[tuple[str, str, int, str]] = database.execute(_ALL).fetchall()
         negated = {(module, row) for _, module, row, how in places if how == "core/AddNot"}
         for job, module, row, how in places:

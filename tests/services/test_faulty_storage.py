@@ -24,8 +24,7 @@ async def save(wopi: Wopi, faults: list[Fault], *, within_s: float) -> float:
     host = msgspec.structs.replace(wopi.service.host, storages=opener)
     lock = {"X-WOPI-Override": "LOCK", "X-WOPI-Lock": "L"}
     await wopi.http.post(wopi.path, params={"access_token": wopi.token}, headers=lock)
-    record = await host.registry.record(wopi.session.file_id)
-    assert record is not None
+    record = await _record(wopi)
     asked = Save(
         save_id=new_save_id(),
         file_id=wopi.session.file_id,

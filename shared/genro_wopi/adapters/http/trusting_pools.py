@@ -19,7 +19,7 @@ class TrustingPools:
 
     def __init__(self, network: GuardedNetwork) -> None:
         self._network = network
-        self._plain = self._opened("")
+        self._plain: httpcore.AsyncConnectionPool | None = None
         self._own: OrderedDict[str, httpcore.AsyncConnectionPool] = OrderedDict()
 
     async def trusting(self, pem: str) -> httpcore.AsyncConnectionPool:
@@ -29,6 +29,8 @@ class TrustingPools:
             ValueError: it holds no certificate.
         """
         if not pem:
+            if self._plain is None:  # The authorities take 30 ms to read.
+                self._plain = self._opened("")
             return self._plain
         if pem not in self._own:
             self._own[pem] = self._opened(pem)
@@ -41,7 +43,8 @@ class TrustingPools:
     async def aclose(self) -> None:
         """Close connections."""
         for pool in (self._plain, *self._own.values()):
-            await pool.aclose()
+            if pool is not None:
+                await pool.aclose()
 
     def _opened(self, pem: str) -> httpcore.AsyncConnectionPool:
         return httpcore.AsyncConnectionPool(

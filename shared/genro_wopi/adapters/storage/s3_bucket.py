@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any
 
 from genro_wopi.adapters.storage.s3_client import (
     LARGE_BYTES,
@@ -46,6 +47,27 @@ class S3Bucket:
                     self._stack, self.settings, read_timeout_s=LARGE_READ_TIMEOUT_S
                 )
         return self._patient
+
+    async def copy(
+        self, source: dict[str, str], target_key: str, *, size_bytes: int, etag: str | None = None
+    ) -> dict[str, Any]:
+        """Copy an object within the bucket; faults are those of the client.
+
+        Args:
+            source: its key, and a version where one is meant.
+            target_key: where to.
+            size_bytes: how large it may be.
+            etag: what it must be, at a store that looks; None for whatever it is.
+        """
+        condition = {"CopySourceIfMatch": etag} if etag else {}
+        client = await self.writer(size_bytes)
+        return await client.copy_object(
+            Bucket=self.settings.bucket,
+            Key=target_key,
+            CopySource={"Bucket": self.settings.bucket, **source},
+            **condition,
+            **self.settings.encryption,
+        )
 
     def key(self, path: str) -> str:
         """Return the object's key."""

@@ -121,17 +121,7 @@ async def _keys(bucket: S3Bucket, prefix: str, *, limit: int) -> list[str]:
 async def _copy(
     bucket: S3Bucket, source: dict[str, str], target_key: str, etag: str | None
 ) -> None:
-    condition = {"CopySourceIfMatch": etag} if etag else {}
-    client = await bucket.writer(LARGE_BYTES)
-    await _call(
-        client.copy_object(
-            Bucket=bucket.settings.bucket,
-            Key=target_key,
-            CopySource={"Bucket": bucket.settings.bucket, **source},
-            **bucket.settings.encryption,
-            **condition,
-        )
-    )
+    await _call(bucket.copy(source, target_key, size_bytes=LARGE_BYTES, etag=etag))
 
 
 async def _delete(bucket: S3Bucket, key: str) -> None:

@@ -121,31 +121,21 @@ class S3Node:
         foreign = foreign_version(head.fingerprint.strip('"'))
         name = head.evidence.version if head.evidence else foreign
         target = f"{self._storage.history_prefix(self._path)}{name}"
+        source = self._object["Key"]
         if self._storage.copies_checked:
-            condition = {"CopySourceIfMatch": head.fingerprint}
-            await self._copy(self._object["Key"], target, head, condition)
+            await self._copy(source, target, head, etag=head.fingerprint)
             return
         trial = f"{target}.{uuid.uuid4().hex}"
-        await self._copy(self._object["Key"], trial, head, {})
+        await self._copy(source, trial, head)
         try:
             require_same(await self.stat(), head)
-            await self._copy(trial, target, head, {})
+            await self._copy(trial, target, head)
         finally:
             await self._remove({"Key": trial})
 
-    async def _copy(
-        self, source: str, target: str, head: Head, condition: Mapping[str, object]
-    ) -> None:
-        bucket = self._object["Bucket"]
-        client = await self._storage.writer(head.size_bytes)
+    async def _copy(self, source: str, target: str, head: Head, etag: str | None = None) -> None:
         try:
-            await client.copy_object(
-                Bucket=bucket,
-                Key=target,
-                CopySource={"Bucket": bucket, "Key": source},
-                **condition,
-                **self._storage.settings.encryption,
-            )
+            await self._storage.copy({"Key": source}, target, size_bytes=head.size_bytes, etag=etag)
         except FAULTS as error:
             raise translated(error) from error
 
