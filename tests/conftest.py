@@ -30,6 +30,19 @@ settings.register_profile("fuzz", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("WOPI_TEST_PROFILE", "default"))
 
 
+LOADS_THE_MACHINE = frozenset({"chaos", "breaks"})
+"""Folders whose tests run one after the other, also where several processes share the tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Share tests between processes by file (`-n 2 --dist loadgroup`); the longest begin first."""
+    for item in items:
+        folder = item.path.parent.name
+        group = "busy" if folder in LOADS_THE_MACHINE else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.path.parent.name not in LOADS_THE_MACHINE)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
