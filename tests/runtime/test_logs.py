@@ -18,6 +18,20 @@ for number in range(500):
     get_logger().info("line", number=number, odd={number}, secret="access_token=abcdef")
 """
 
+EVERY_KIND = """
+from genro_wopi.domain.secrets import Secret
+from genro_wopi.runtime.logs import configure_logs, get_logger
+configure_logs(service="s", log_format="FORMAT", level="info")
+log = get_logger()
+log.info("plain", number=1, path="docs/a.odt")
+log.info("typed", key=Secret("hidden-1"))
+log.info("written", url="https://me:hidden-2@host", wrapped=ValueError("access_token=hidden-3"))
+try:
+    raise RuntimeError("code=hidden-4")
+except RuntimeError:
+    log.exception("raised")
+"""
+
 
 def test_a_quiet_moment_is_written_at_once_and_an_error_always() -> None:
     stream = io.StringIO()
@@ -47,6 +61,21 @@ def test_the_last_lines_of_a_process_are_there() -> None:
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["number"] for line in lines] == list(range(500))
     assert {line["secret"] for line in lines} == {"access_token=***"}
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_no_kind_of_field_shows_a_secret(log_format: str) -> None:
+    program = EVERY_KIND.replace("FORMAT", log_format)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "hidden" not in done.stdout
+    assert "docs/a.odt" in done.stdout
+    assert "RuntimeError" in done.stdout
+    if log_format == "json":
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        assert {line["service"] for line in lines} == {"s"}
+        assert [line["event"] for line in lines] == ["plain", "typed", "written", "raised"]
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from genro_wopi.domain.secrets import Secret
 TOGETHER_S: Final = 0.1
 """Lines that come faster are written together: a write for each costs more than its request."""
 
-_SUSPICIOUS: Final = re.compile(r"=|eyJ|gwk_|whsec_|://|bearer|basic", re.IGNORECASE)
-"""What every pattern below begins with or holds; most values have none of it."""
+_SUSPICIOUS: Final = ("=", "eyj", "gwk_", "whsec_", "://", "bearer", "basic")
+"""What every pattern below begins with or holds, in small letters; most lines have none of it."""
 
 _TOKEN_IN_QUERY: Final = re.compile(
     r"(access_token|code|secret|password)=[^&\s\"']+", re.IGNORECASE
@@ -31,13 +31,18 @@ _URL_PASSWORD: Final = re.compile(r"(://[^/\s:@]*):[^/\s@]+@")
 
 def redact(value: str) -> str:
     """Blot out whatever looks like a credential."""
-    if not _SUSPICIOUS.search(value):
+    if not _is_suspicious(value):
         return value
     value = _TOKEN_IN_QUERY.sub(r"\1=***", value)
     value = _JWT.sub("***", value)
     value = _API_KEY.sub("***", value)
     value = _BEARER.sub(r"\1 ***", value)
     return _URL_PASSWORD.sub(r"\1:***@", value)
+
+
+def _is_suspicious(value: str) -> bool:
+    lowered = value.lower()
+    return any(mark in lowered for mark in _SUSPICIOUS)
 
 
 def _redact_event(
@@ -48,6 +53,8 @@ def _redact_event(
             event[key] = "***"
         elif isinstance(value, str):
             event[key] = redact(value)
+        elif _is_suspicious(shown := repr(value)):
+            event[key] = redact(shown)
     return event
 
 
@@ -117,36 +124,45 @@ class LineLogger:
     fatal = failure = err = error = critical = exception = urgent
 
 
-def _as_json(event: MutableMapping[str, Any], **_: object) -> str:
-    return msgspec.json.encode(event, enc_hook=repr).decode()
+def _shown(value: object) -> str:
+    return redact(repr(value))
+
+
+def _redacted_json(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
+    """Encode an event; its fields are looked at one by one only where the whole is suspicious."""
+    line = msgspec.json.encode(event, enc_hook=_shown).decode()
+    if not _is_suspicious(line):
+        return line
+    return msgspec.json.encode(_redact_event(logger, method, event), enc_hook=_shown).decode()
 
 
 def configure_logs(*, service: str, log_format: str, level: str) -> None:
     """Set up logging for a process; call it once, before anything logs."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        _redact_event,
-    ]
-    is_json = log_format == "json"
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(serializer=_as_json)
-        if is_json
-        else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=24)
+
+    def named(
+        _logger: object, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        event["service"] = service
+        return event
+
+    console = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=24)
+    rendering: list[structlog.typing.Processor] = (
+        [named, _redacted_json] if log_format == "json" else [_redact_event, console]
     )
     lines = LineLogger(sys.stdout)
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            *rendering,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
         logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
-    if is_json:
-        structlog.contextvars.bind_contextvars(service=service)
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(name)s %(message)s")
 
 
