@@ -66,6 +66,8 @@ class ClusterConnections:
         self._patience_s = patience_s
         self._nodes: dict[Place, Connections] = {}
         self._slots: list[Place] = []
+        self._owner: list[Place] = []
+        """Whom a node named as owner of what has moved: it knows before others hear of it."""
         self._reading = asyncio.Lock()
 
     async def exchange(self, commands: Sequence[Sequence[Argument]]) -> list[Reply]:
@@ -75,7 +77,7 @@ class ClusterConnections:
         try:
             return await self._exchange(commands)
         except MovedError as error:
-            self._slots = []
+            self._slots, self._owner = [], _named_by(error)
             raise TryAgainError("slots have moved") from error
         except (RedisConnectionError, OSError, TimeoutError):
             self._slots = []
@@ -152,7 +154,7 @@ class ClusterConnections:
             if self._slots:
                 return
             failure: Exception = RedisConnectionError("no node of the cluster answers")
-            for place in list(dict.fromkeys((*self._known, *self._nodes))):
+            for place in list(dict.fromkeys((*self._owner, *self._known, *self._nodes))):
                 try:
                     (ranges,) = await self._node(place).exchange([("CLUSTER", "SLOTS")])
                 except (RedisConnectionError, OSError, TimeoutError) as error:
@@ -161,6 +163,11 @@ class ClusterConnections:
                 self._slots = _spread(ranges, place)
                 return
             raise failure
+
+
+def _named_by(error: MovedError) -> list[Place]:
+    untyped: Any = error
+    return [(str(untyped.host), int(untyped.port))] if untyped.host else []
 
 
 def _spread(ranges: Iterable[Any], asked: Place) -> list[Place]:
