@@ -24,13 +24,16 @@ BODY = bytes(range(256)) * 400
 
 
 def measure_latency(
-    pid: int, port: int, sessions: Sequence[dict[str, Any]], others: Sequence[int]
+    ours: tuple[int, int],
+    floor: tuple[int, int],
+    sessions: Sequence[dict[str, Any]],
+    others: Sequence[int],
 ) -> Table:
-    """Measure some operations at 70 % of what the service can do.
+    """Measure some operations at 70 % of what the service can do, and of what the floor can.
 
     Args:
-        pid: of the wopi-service.
-        port: where it listens.
+        ours: pid and port of the wopi-service.
+        floor: those of the floor.
         sessions: on as many documents, each locked with ``L``.
         others: processes that share the other processor with the driver.
     """
@@ -40,27 +43,57 @@ def measure_latency(
         f" {LOAD:.0%} of that, sent at even times whether or not earlier ones were"
         " answered; each is counted from the moment at which it was due. The service has one"
         " processor for itself; Redis and the driver share the other. Medians of"
-        f" {ROUNDS} rounds of {ROUND_S:g} s. The goal is a p99 of at most four times the p50.",
-        ("case", "most req/s", "sent req/s", "p50 ms", "p99 ms", "p99/p50", "in the rounds"),
+        f" {ROUNDS} rounds of {ROUND_S:g} s. The goal is a p99 of at most four times the p50. The"
+        f" floor, as above, at {LOAD:.0%} of its own most, in turn with ours: what of the spread is"
+        " Redis, the driver and the machine.",
+        (
+            *("case", "most req/s", "sent req/s", "p50 ms", "p99 ms", "p99/p50", "in the rounds"),
+            *("floor sent req/s", "floor p50 ms", "floor p99 ms", "floor p99/p50"),
+        ),
     )
-    with alone(pid, others):
-        for name, requests in request_cases(sessions).items():
-            most = uvloop.run(
-                measure(pid, port, requests, seconds=MOST_S, connections=CONNECTIONS, spread=True)
-            )
-            rate = most.rate * LOAD
-            rounds = [
-                sorted(uvloop.run(at_rate(port, requests, rate=rate, seconds=ROUND_S)))
-                for _ in range(ROUNDS)
-            ]
-            p50s_ms = [took[len(took) // 2] * 1000 for took in rounds]
-            p99s_ms = [took[int(len(took) * 0.99)] * 1000 for took in rounds]
-            ratios = sorted(p99 / p50 for p50, p99 in zip(p50s_ms, p99s_ms, strict=True))
-            spread = f"{ratios[0]:.1f} to {ratios[-1]:.1f}"
-            table.add(
-                *(name, most.rate, rate, median(p50s_ms), median(p99s_ms), median(ratios), spread)
-            )
+    for name, requests in request_cases(sessions).items():
+        paces = [
+            _Pace(pid, port, requests, (*others, other))
+            for (pid, port), (other, _) in ((ours, floor), (floor, ours))
+        ]
+        for _ in range(ROUNDS):
+            for pace in paces:
+                pace.run_round()
+        mine, least = paces
+        ratios = sorted(mine.ratios)
+        spread = f"{ratios[0]:.1f} to {ratios[-1]:.1f}"
+        table.add(name, mine.most, *mine.medians(), spread, *least.medians())
     return table
+
+
+class _Pace:
+    """One process at a fixed share of the most that it does of something."""
+
+    def __init__(self, pid: int, port: int, requests: list[bytes], others: Sequence[int]) -> None:
+        self._pid, self._port, self._requests, self._others = pid, port, requests, others
+        with alone(pid, others):
+            work = measure(
+                pid, port, requests, seconds=MOST_S, connections=CONNECTIONS, spread=True
+            )
+            self.most = uvloop.run(work).rate
+        self._p50s_ms: list[float] = []
+        self._p99s_ms: list[float] = []
+
+    def run_round(self) -> None:
+        with alone(self._pid, self._others):
+            work = at_rate(self._port, self._requests, rate=self.most * LOAD, seconds=ROUND_S)
+            took = sorted(uvloop.run(work))
+        self._p50s_ms.append(took[len(took) // 2] * 1000)
+        self._p99s_ms.append(took[int(len(took) * 0.99)] * 1000)
+
+    @property
+    def ratios(self) -> list[float]:
+        return [p99 / p50 for p50, p99 in zip(self._p50s_ms, self._p99s_ms, strict=True)]
+
+    def medians(self) -> tuple[float, float, float, float]:
+        """Return requests sent per second, p50 and p99 in ms, and the ratio of both."""
+        rate = self.most * LOAD
+        return rate, median(self._p50s_ms), median(self._p99s_ms), median(self.ratios)
 
 
 def request_cases(sessions: Sequence[dict[str, Any]]) -> dict[str, list[bytes]]:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from tests.bench import pages
-from tests.bench.compare import BUCKET, TENANT, compare, wopi_process
+from tests.bench.compare import BUCKET, TENANT, compare, start_floor, wopi_process
 from tests.bench.costs import measure_costs
 from tests.bench.events import compare_events
 from tests.bench.growth import measure_growth, measure_tables
@@ -25,7 +25,7 @@ from tests.bench.scaling import measure_replicas, measure_start
 from tests.bench.tables import Table
 from tests.chaos.stage import open_documents, services
 from tests.support.cluster import Cluster, running_cluster
-from tests.support.servers import s3_process
+from tests.support.servers import free_port, s3_process
 
 PAGE = Path("docs/performance.md")
 DOCUMENTS, SIZE = 16, 100 * 1024
@@ -66,7 +66,29 @@ def _latency(bench: Bench) -> Iterator[Table]:
     pid, port = wopi_process(cluster)
     sessions = _locked(cluster, port, DOCUMENTS)
     others = [other for other in cluster.pids().values() if other != pid]
-    yield measure_latency(pid, port, sessions, others)
+    floor = _floor(bench, cluster, port, sessions[0])
+    yield measure_latency((pid, port), floor, sessions, others)
+
+
+def _floor(bench: Bench, cluster: Cluster, port: int, session: dict[str, Any]) -> tuple[int, int]:
+    """Start the floor on a file like that of a session; return its pid and port."""
+    root, path = bench.folder / "floor", "floor.bin"
+    root.mkdir()
+    (root / path).write_bytes(os.urandom(SIZE))
+    url = f"http://127.0.0.1:{port}/wopi/files/{session['file_id']}"
+    info = httpx.get(url, params={"access_token": session["access_token"]}).json()
+    own_port = free_port()
+    settings = {
+        "redis_url": (cluster.data_dir / "redis-url").read_text(),
+        "port": own_port,
+        "root": str(root),
+        "s3": None,
+        "path": path,
+        "file_id": session["file_id"],
+        "session_id": session["session_id"],
+        "info": info,
+    }
+    return start_floor(bench.stack, settings), own_port
 
 
 def _costs(bench: Bench) -> Iterator[Table]:
