@@ -86,14 +86,45 @@ def cases(session: dict[str, Any], large: dict[str, Any]) -> dict[str, tuple[lis
     }
 
 
-def start_floor(stack: ExitStack, settings: dict[str, Any]) -> int:
+def start_floor(
+    stack: ExitStack,
+    cluster: Cluster,
+    session: dict[str, Any],
+    info: dict[str, Any],
+    *,
+    path: str,
+    root: str = "",
+    s3: dict[str, Any] | None = None,
+) -> tuple[int, int]:
+    """Start the floor on one file, with a session's keys in Redis; return its pid and port.
+
+    Args:
+        stack: ends it.
+        cluster: whose Redis it uses.
+        session: as it was created.
+        info: what it answers to CheckFileInfo.
+        path: of the file, in the folder or the bucket.
+        root: the folder; empty for a bucket.
+        s3: how the bucket is reached; None for a folder.
+    """
+    port = free_port()
+    settings = {
+        "redis_url": (cluster.data_dir / "redis-url").read_text(),
+        "port": port,
+        "root": root,
+        "s3": s3,
+        "path": path,
+        "file_id": session["file_id"],
+        "session_id": session["session_id"],
+        "info": info,
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.floor", msgspec.json.encode(settings).decode()]
     )
     stack.callback(process.wait)
     stack.callback(process.terminate)
-    wait_for_port(settings["port"])
-    return process.pid
+    wait_for_port(port)
+    return process.pid, port
 
 
 def median(results: list[Result]) -> Result:
@@ -127,20 +158,12 @@ def _with_floor(
     info = http.get(small["wopi_src"], params={"access_token": small["access_token"]}).json()
     ours_at = wopi_process(cluster)
     with ExitStack() as stack:
-        floors: dict[str, tuple[int, int]] = {}
-        for path, session in sessions.items():
-            port = free_port()
-            settings: dict[str, Any] = {
-                "redis_url": (cluster.data_dir / "redis-url").read_text(),
-                "port": port,
-                "root": config.get("base_path", ""),
-                "s3": s3_settings(config) if storage == "s3" else None,
-                "path": path,
-                "file_id": session["file_id"],
-                "session_id": session["session_id"],
-                "info": info,
-            }
-            floors[path] = (start_floor(stack, settings), port)
+        root = config.get("base_path", "")
+        s3 = s3_settings(config) if storage == "s3" else None
+        floors = {
+            path: start_floor(stack, cluster, session, info, path=path, root=root, s3=s3)
+            for path, session in sessions.items()
+        }
         time.sleep(1)
         for name, (requests, connections) in cases(small, large).items():
             path = LARGE_PATH if "64 MiB" in name else SMALL_PATH

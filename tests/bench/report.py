@@ -25,7 +25,7 @@ from tests.bench.scaling import measure_replicas, measure_start
 from tests.bench.tables import Table
 from tests.chaos.stage import open_documents, services
 from tests.support.cluster import Cluster, running_cluster
-from tests.support.servers import free_port, s3_process
+from tests.support.servers import s3_process
 
 PAGE = Path("docs/performance.md")
 DOCUMENTS, SIZE = 16, 100 * 1024
@@ -77,18 +77,7 @@ def _floor(bench: Bench, cluster: Cluster, port: int, session: dict[str, Any]) -
     (root / path).write_bytes(os.urandom(SIZE))
     url = f"http://127.0.0.1:{port}/wopi/files/{session['file_id']}"
     info = httpx.get(url, params={"access_token": session["access_token"]}).json()
-    own_port = free_port()
-    settings = {
-        "redis_url": (cluster.data_dir / "redis-url").read_text(),
-        "port": own_port,
-        "root": str(root),
-        "s3": None,
-        "path": path,
-        "file_id": session["file_id"],
-        "session_id": session["session_id"],
-        "info": info,
-    }
-    return start_floor(bench.stack, settings), own_port
+    return start_floor(bench.stack, cluster, session, info, path=path, root=str(root))
 
 
 def _costs(bench: Bench) -> Iterator[Table]:
