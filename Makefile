@@ -5,23 +5,32 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint types format bench chaos fuzz mutate docs clean
+.DELETE_ON_ERROR:
+.PHONY: FORCE help install run test lint types format bench chaos fuzz mutate docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
-$(VENV)/.python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "genro-wopi needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	@touch $@
+FORCE:
+
+$(VENV)/.python: FORCE # The script looks each time: a stamp does not know that its Python is gone.
+	@.ci/venv $(VENV) "$(PYTHON)" $(if $(filter-out file,$(origin PYTHON)),given)
+
+comma := ,
+
+define pip_install
+	@touch $(VENV)/.installing
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(1)]' \
+		|| { rm $(VENV)/.installing; exit 1; }
+	@rm $(VENV)/.installing
+endef
 
 $(VENV)/.installed: $(VENV)/.python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local]'
+	$(call pip_install,local)
 	@touch $@
 
 $(VENV)/.developing: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(call pip_install,dev)
 	@touch $@
 
 install: $(VENV)/.installed ## Make the virtual environment with everything that runs
@@ -58,7 +67,7 @@ fuzz: $(VENV)/.developing ## Strange input to every parser, address and operatio
 	WOPI_TEST_PROFILE=fuzz WOPI_FUZZ_EXAMPLES=100 $(BIN)/python -m pytest tests/fuzz tests/flows/test_schema.py $(ARGS)
 
 mutate: $(VENV)/.developing ## Change saves, locks, tokens and tenancy in small; print what no test notices
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,mutation]'
+	$(call pip_install,dev$(comma)mutation)
 	$(BIN)/python -m tests.mutation $(ARGS)
 
 docs: $(VENV)/.developing ## Build the documentation into build/docs; a broken link fails

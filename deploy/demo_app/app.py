@@ -70,6 +70,14 @@ class Demo:
             self.listeners.discard(listener)
 
 
+class Progress:
+    """How the start goes."""
+
+    def __init__(self) -> None:
+        self.detail = ""
+        self.has_failed = False
+
+
 def _demo(request: DemoRequest) -> Demo:
     demo: Demo = request.app.state["demo"]
     return demo
@@ -84,10 +92,13 @@ async def index() -> Response[str]:
 
 @get("/demo/health")
 async def health(request: DemoRequest) -> Response[dict[str, str]]:
-    """Answer 200 once the tenant is registered."""
-    is_ready = request.app.state["demo"] is not None
-    status = {"status": "ready" if is_ready else "starting"}
-    return Response(status, status_code=200 if is_ready else 503)
+    """Answer 200 once the tenant is registered and its documents are there."""
+    if request.app.state["demo"] is not None:
+        return Response({"status": "ready"})
+    progress: Progress = request.app.state["progress"]
+    is_over = progress.has_failed
+    status = {"status": "failed" if is_over else "starting", "detail": progress.detail}
+    return Response(status, status_code=503)
 
 
 @get("/demo/documents")
@@ -133,16 +144,31 @@ async def events(request: DemoRequest) -> ServerSentEvent:
     return ServerSentEvent(_demo(request).stream())
 
 
-async def start() -> Demo:
-    """Register at the host, as soon as it is up, and put the sample documents there."""
+async def start(progress: Progress) -> Demo | None:
+    """Register at the host, as soon as it is up, and put the sample documents there.
+
+    Returns:
+        None where the host refuses for good; `progress` says why.
+    """
     url, token = os.environ["WOPI_PUBLIC_URL"], os.environ["WOPI_ADMIN_TOKEN"]
     files_dir = Path(os.environ["WOPI_LOCAL_ROOTS"].split(":")[0])
     while True:
         try:
-            key, secret = await register(url, token, files_dir)
-            break
-        except httpx.HTTPError:
-            await asyncio.sleep(0.3)
+            return await _begin(url, token, files_dir)
+        except httpx.HTTPStatusError as error:
+            answer = error.response
+            progress.detail = f"{answer.request.url} answers {answer.status_code}: {answer.text}"
+            if answer.is_client_error:
+                progress.has_failed = True
+                print(progress.detail, flush=True)  # noqa: T201 - this example has no log
+                return None
+        except httpx.HTTPError as error:
+            progress.detail = f"{url} does not answer ({type(error).__name__})"
+        await asyncio.sleep(0.1)
+
+
+async def _begin(url: str, token: str, files_dir: Path) -> Demo:
+    key, secret = await register(url, token, files_dir)
     host = WopiHost(url, key)
     known = {document["name"] for document in await host.documents()}
     for sample in sorted((HERE / "samples").iterdir()):
@@ -157,9 +183,10 @@ def create_app() -> Litestar:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None]:
         async def starting() -> None:
-            app.state["demo"] = await start()
+            app.state["demo"] = await start(app.state["progress"])
 
         app.state["demo"] = None
+        app.state["progress"] = Progress()
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(starting())
             yield

@@ -8,6 +8,8 @@ import httpx
 
 TENANT: Final = "demo"
 STORAGE: Final = "documents"
+EDITOR: Final = "dev-editor"
+KEY_NOTE: Final = "demo application"
 
 
 class WopiHost:
@@ -60,6 +62,9 @@ async def register(url: str, admin_token: str, files_dir: Path) -> tuple[str, st
 
     Returns:
         The application's API key and its webhook secret.
+
+    Raises:
+        httpx.HTTPError: the host does not answer, or refuses.
     """
     headers = {"Authorization": f"Bearer {admin_token}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30.0) as http:
@@ -76,7 +81,7 @@ async def register(url: str, admin_token: str, files_dir: Path) -> tuple[str, st
             "config": {"base_path": str(files_dir / TENANT)},
         }
         editor = {
-            "name": "dev-editor",
+            "name": EDITOR,
             "kind": "collabora",
             "url": url,
             "discovery_url": f"{url}/editor/hosting/discovery",
@@ -89,15 +94,26 @@ async def register(url: str, admin_token: str, files_dir: Path) -> tuple[str, st
         ):
             (await http.post(path, json=body)).raise_for_status()
         await _until_available(http)
-        key = await http.post(f"/api/tenants/{TENANT}/api-keys", json={"note": "demo application"})
+        key = await _new_key(http)
         secret = await http.post(f"/api/tenants/{TENANT}/webhook-secret")
-        return key.json()["api_key"], secret.json()["webhook_secret"]
+        return key, secret.raise_for_status().json()["webhook_secret"]
 
 
 async def _until_available(http: httpx.AsyncClient) -> None:
     """Wait for the dev editor, which starts beside this application."""
-    for _ in range(100):
-        answer = await http.post("/api/editors/dev-editor/refresh")
-        if answer.json()["is_available"]:
+    while True:
+        answer = (await http.post(f"/api/editors/{EDITOR}/refresh")).raise_for_status()
+        if answer.json()["is_available"] and not answer.json()["last_error"]:
             return
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.1)
+
+
+async def _new_key(http: httpx.AsyncClient) -> str:
+    """Draw a key, and take away those of earlier starts: they were shown once, and are lost."""
+    path = f"/api/tenants/{TENANT}/api-keys"
+    known = (await http.get(path)).raise_for_status().json()["items"]
+    created = (await http.post(path, json={"note": KEY_NOTE})).raise_for_status().json()
+    for key in known:
+        if key["note"] == KEY_NOTE:
+            (await http.delete(f"{path}/{key['key_id']}")).raise_for_status()
+    return created["api_key"]

@@ -1,13 +1,15 @@
 """What needs no host: the local cluster and the settings."""
 
-import asyncio
 import importlib
 import os
+import signal
 from pathlib import Path
 
 import click
 
-from genro_wopi.dev.cluster import DevError, Plan, demo_folder, run_cluster
+from genro_wopi.dev.cluster import EXIT_SIGNALLED, run_cluster
+from genro_wopi.dev.errors import DevError
+from genro_wopi.dev.processes import Plan, demo_folder
 from genro_wopi.runtime.lifecycle import run_service
 from genro_wopi.runtime.settings import SETTINGS, Service, Setting
 
@@ -40,10 +42,13 @@ def dev(
         log_format=log_format,
     )
     try:
-        asyncio.run(run_cluster(plan, os.environ))
+        exit_code = run_cluster(plan, os.environ)
     except DevError as error:
         click.echo(f"genro-wopi: {error}", err=True)
-        raise SystemExit(error.exit_code) from error
+        exit_code = error.exit_code
+    except KeyboardInterrupt:  # Before the cluster listens for signals.
+        exit_code = EXIT_SIGNALLED + signal.SIGINT
+    raise SystemExit(exit_code)
 
 
 @click.command()

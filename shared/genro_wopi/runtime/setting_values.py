@@ -109,7 +109,20 @@ def read_redis_url(value: str) -> Secret:
     schemes = ("unix://", *(f"{plain}{way}://" for plain in ("redis", "rediss") for way in ways))
     if not value.startswith(schemes):
         raise ValueError(f"use an address that begins with {', '.join(schemes)}")
+    if not value.startswith("unix://"):
+        for place in urlsplit(value).netloc.rpartition("@")[2].split(","):
+            _require_place(place)
     return Secret(value)
+
+
+def _require_place(place: str) -> None:
+    parts = urlsplit(f"//{place}")
+    try:
+        is_whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ValueError(f"{place!r} is not host:port")
 
 
 def read_proxy(value: str) -> Secret:

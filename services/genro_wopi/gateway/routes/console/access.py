@@ -16,7 +16,6 @@ from genro_wopi.domain.errors import ForbiddenError, UnauthenticatedError, Unava
 from genro_wopi.gateway.routes.layout import origin_of
 from genro_wopi.gateway.routes.service import GatewayService
 
-COOKIE: Final = "wopi_console"
 PATH: Final = "/console"
 FORM_FIELD: Final = "form_token"
 
@@ -33,7 +32,7 @@ async def visit_of(service: GatewayService, request: ConsoleRequest) -> str:
     Raises:
         NoVisitError: there is none, or it is over.
     """
-    secret = request.cookies.get(COOKIE, "")
+    secret = request.cookies.get(cookie_name(service), "")
     if not secret or not await service.visits.is_under_way(secret):
         raise NoVisitError("Log in first.")
     return secret
@@ -90,10 +89,16 @@ async def log_in(service: GatewayService, token: str) -> Cookie:
     return cookie(service, secret)
 
 
+def cookie_name(service: GatewayService) -> str:
+    """Return the name of the cookie: browsers share cookies between the ports of one host."""
+    address = hashlib.sha256(service.public_url.encode()).hexdigest()
+    return f"wopi_console_{address[:8]}"
+
+
 def cookie(service: GatewayService, secret: str) -> Cookie:
     """Return the cookie of a visit; an empty secret takes it away."""
     return Cookie(
-        key=COOKIE,
+        key=cookie_name(service),
         value=secret,
         path=PATH,
         httponly=True,

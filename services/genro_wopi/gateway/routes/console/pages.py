@@ -9,12 +9,12 @@ from litestar.response import Redirect
 
 from genro_wopi.domain.errors import HostError, UnauthenticatedError, UnavailableError
 from genro_wopi.gateway.routes.console.access import (
-    COOKIE,
     PATH,
     ConsoleRequest,
     NoVisitError,
     checked_form,
     cookie,
+    cookie_name,
     form_token,
     log_in,
     require_own_origin,
@@ -288,7 +288,7 @@ async def logout(request: ConsoleRequest) -> Response[Any]:
     """End the visit."""
     service = _service(request)
     await checked_form(service, request)
-    await service.visits.end(request.cookies[COOKIE])
+    await service.visits.end(request.cookies[cookie_name(service)])
     return Redirect(f"{PATH}/login", status_code=SEE_OTHER, cookies=[cookie(service, "")])
 
 
