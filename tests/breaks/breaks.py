@@ -82,6 +82,15 @@ BREAKS = (
         },
     ),
     Break(
+        "a session reaches its folder without being told",
+        "shared/genro_wopi/domain/reach.py",
+        "    Right.LIST: lambda s: s.options.containers,\n",
+        "    Right.LIST: lambda _: True,\n",
+        {
+            "pytest tests/services/test_traded.py": "without_containers_gives_no_files",
+        },
+    ),
+    Break(
         "a key reaches every tenant",
         "shared/genro_wopi/domain/callers.py",
         "            if named not in (None, self.tenant_id):\n"

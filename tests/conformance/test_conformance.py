@@ -56,7 +56,7 @@ def test_row(storage: Tenant, kind: str, case: Case) -> None:
 
 
 def _open(tenant: Tenant, path: str, kind: str, *, edit: bool = True) -> EditorClient:
-    editor = tenant.open(path, edit=edit, editor=kind)
+    editor = tenant.open(path, edit=edit, editor=kind, options={"containers": True})
     assert tenant.http.get(f"/api/sessions/{editor.session_id}").json()["editor"] == kind
     return editor
 

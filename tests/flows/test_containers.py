@@ -22,7 +22,7 @@ def opened(tenant: Tenant, url: str) -> EditorClient:
 
 def editor_of(tenant: Tenant, name: str = "a.txt", **options: Any) -> EditorClient:
     tenant.upload(name, b"hello")
-    return tenant.open(name, options=options)
+    return tenant.open(name, options={"containers": True, **options})
 
 
 def root_of(tenant: Tenant, editor: EditorClient) -> EditorClient:
@@ -126,6 +126,7 @@ def test_a_session_without_containers_sees_none(tenant: Tenant) -> None:
     editor = editor_of(tenant, containers=False)
     assert editor.info()["SupportsContainers"] is False
     ecosystem = opened(tenant, editor.call("GET", "/ecosystem_pointer").json()["Url"])
+    assert ecosystem.info() == {"SupportsContainers": False}
     assert ecosystem.call("GET", "/root_container_pointer").status_code == 501
 
 

@@ -78,7 +78,7 @@ def test_names_travel_as_utf7(tenant: Tenant) -> None:
 
 
 def test_an_exact_name_that_is_taken_is_a_conflict_with_a_free_one(tenant: Tenant) -> None:
-    editor = editor_of(tenant)
+    editor = editor_of(tenant, containers=True)
     tenant.upload("b.txt", b"other")
     taken = put_relative(editor, X_WOPI_RelativeTarget="b.txt")
     assert taken.status_code == 409
@@ -89,8 +89,21 @@ def test_an_exact_name_that_is_taken_is_a_conflict_with_a_free_one(tenant: Tenan
     assert tenant.download("b.txt") == b"copy"
 
 
-def test_a_locked_file_is_not_overwritten(tenant: Tenant) -> None:
+def test_a_file_beside_is_not_overwritten_by_a_session_of_one_file(tenant: Tenant) -> None:
     editor = editor_of(tenant)
+    tenant.upload("b.txt", b"other")
+    forced = {"X_WOPI_RelativeTarget": "b.txt", "X_WOPI_OverwriteRelativeTarget": "True"}
+    refused = put_relative(editor, **forced)
+    assert refused.status_code == 409
+    assert refused.headers["X-WOPI-ValidRelativeTarget"] == "b (1).txt"
+    assert tenant.download("b.txt") == b"other"
+    forced["X_WOPI_RelativeTarget"] = "a.txt"
+    assert put_relative(editor, **forced).status_code == 200
+    assert tenant.download("a.txt") == b"copy"
+
+
+def test_a_locked_file_is_not_overwritten(tenant: Tenant) -> None:
+    editor = editor_of(tenant, containers=True)
     other = editor_of(tenant, "b.txt")
     other.override("LOCK", "OTHER")
     forced = {"X_WOPI_RelativeTarget": "b.txt", "X_WOPI_OverwriteRelativeTarget": "true"}

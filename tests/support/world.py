@@ -14,7 +14,7 @@ from genro_wopi.domain.files import FileRecord, Head
 from genro_wopi.domain.identifiers import TenantId, new_session_id
 from genro_wopi.domain.locks import LockRequest
 from genro_wopi.domain.paths import StoragePath
-from genro_wopi.domain.sessions import EditorRef, Permission, Session
+from genro_wopi.domain.sessions import EditorRef, Permission, Session, SessionOptions
 from genro_wopi.domain.tenants import AuthMethod, Tenant, WopiMode
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.protocol.lock_id import LockId
@@ -84,6 +84,7 @@ class World:
         edit: bool = True,
         ttl_ms: int = 600_000,
         kind: EditorKind = EditorKind.COLLABORA,
+        options: SessionOptions = SessionOptions(),  # noqa: B008 - it is frozen
     ) -> Session:
         now_us = time.time_ns() // 1000
         session = Session(
@@ -99,6 +100,7 @@ class World:
             editor=EditorRef("", "editor", kind),
             created_us=now_us,
             ttl_ms=ttl_ms,
+            options=options,
         )
         await self.sessions.create(session, file, ends_us=now_us + 3_600_000_000)
         return session

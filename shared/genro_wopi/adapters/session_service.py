@@ -8,7 +8,7 @@ import msgspec
 
 from genro_wopi.adapters.http.fetch import Answer, FetchError, fetch
 from genro_wopi.adapters.tracing import TRACEPARENT, traceparent
-from genro_wopi.domain.access_tokens import TradedTokens
+from genro_wopi.domain.access_tokens import Grant, TradedTokens
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.errors import UnauthenticatedError, UnavailableError
 from genro_wopi.domain.identifiers import FileId, SessionId
@@ -58,9 +58,11 @@ class SessionServiceClient:
         body = msgspec.json.encode({"request": {"access_token": token}})
         return await self._post("/internal/renew-token", body)
 
-    async def trade(self, session_id: SessionId, file_ids: Sequence[FileId]) -> TradedTokens:
+    async def trade(
+        self, session_id: SessionId, file_ids: Sequence[FileId], grant: Grant
+    ) -> TradedTokens:
         """See TokenTrader."""
-        request = {"session_id": session_id, "file_ids": list(file_ids)}
+        request = {"session_id": session_id, "file_ids": list(file_ids), "grant": grant}
         answer = await self._post("/internal/trade", msgspec.json.encode({"request": request}))
         if answer.status == _UNAUTHENTICATED:
             raise UnauthenticatedError("The session has ended.")

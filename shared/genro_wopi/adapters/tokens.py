@@ -14,7 +14,7 @@ import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from genro_wopi.domain.access_tokens import AccessClaims
+from genro_wopi.domain.access_tokens import AccessClaims, Grant
 from genro_wopi.domain.errors import UnauthenticatedError
 from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
 from genro_wopi.domain.secrets import Secret
@@ -59,6 +59,8 @@ class JwtSigner:
         }
         if claims.parent:
             payload["par"] = claims.parent
+        if claims.grant:
+            payload["grt"] = claims.grant
         headers = {"kid": self._kid, "typ": TYPE}
         return Secret(jwt.encode(payload, self._key, algorithm=ALGORITHM, headers=headers))
 
@@ -116,6 +118,7 @@ class JwtVerifier:
             user=claims.usr,
             expires_us=claims.exp * 1_000_000,
             parent=SessionId(claims.par),
+            grant=claims.grt,
         )
 
 
@@ -129,6 +132,7 @@ class _Payload(msgspec.Struct, frozen=True):
     edit: bool = False
     usr: str = ""
     par: str = ""
+    grt: Grant | None = None
 
 
 def _refused() -> UnauthenticatedError:

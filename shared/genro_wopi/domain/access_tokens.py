@@ -1,12 +1,24 @@
 """What an access token says; how it is written is `genro_wopi.adapters.tokens`' matter."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
 from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
 from genro_wopi.domain.secrets import Secret
+
+
+class Grant(StrEnum):
+    """Why a token was traded for another one."""
+
+    MADE = "made"
+    """For a file that the session made (PutRelativeFile); it needs no containers."""
+    LISTED = "listed"
+    """For a file of one of the session's containers."""
+    CONTAINER = "container"
+    """For one of the session's containers; it opens no file."""
 
 
 class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +38,8 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
     """Only for what is counted and logged; empty for none."""
     parent: SessionId = SessionId("")
     """The session that this token was traded from; empty for one that the API created."""
+    grant: Grant | None = None
+    """Why it was traded; None for one of the API's, or of a version that had no grants."""
 
 
 class TradedTokens(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,11 +52,13 @@ class TradedTokens(msgspec.Struct, frozen=True, kw_only=True):
 class TokenTrader(Protocol):
     """Trades a session's token for tokens of other files: none outlives or outranks it."""
 
-    async def trade(self, session_id: SessionId, file_ids: Sequence[FileId]) -> TradedTokens:
+    async def trade(
+        self, session_id: SessionId, file_ids: Sequence[FileId], grant: Grant
+    ) -> TradedTokens:
         """Return a token for each file or container.
 
         Raises:
-            UnauthenticatedError: the session has ended.
+            UnauthenticatedError: the session has ended, or may have no such tokens.
             UnavailableError: the session-service does not answer.
         """
         ...

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from genro_wopi.domain.access_tokens import Grant
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
 from genro_wopi.domain.locks import Lease
@@ -70,7 +71,8 @@ class SessionOptions(Presentation, frozen=True, kw_only=True):
     can_write_relative: bool = True
     can_rename: bool = True
     can_delete: bool = True
-    containers: bool = True
+    containers: bool = False
+    """Whether the session reaches what lies in the folder of its file, and below."""
     watermark_text: str | None = None
     """May name ``{user}``, ``{date}`` and ``{file}``."""
     close_url: str | None = None
@@ -125,6 +127,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Empty where there is none; see `genro_wopi.domain.private_info`."""
     parent: SessionId = SessionId("")
     """The session whose token was traded for this one; empty for one that the API created."""
+    grant: Grant | None = None
+    """Why its token was traded; None for one that the API created."""
     root_folder: str | None = None
     """The folder whose files the session may reach; None: the one of its own file."""
 

@@ -2,9 +2,10 @@
 
 import msgspec
 
-from genro_wopi.domain.access_tokens import AccessClaims, TradedTokens
+from genro_wopi.domain.access_tokens import AccessClaims, Grant, TradedTokens
 from genro_wopi.domain.errors import UnauthenticatedError
 from genro_wopi.domain.identifiers import FileId, SessionId, derived_session_id
+from genro_wopi.domain.reach import Right, may
 from genro_wopi.domain.sessions import GRACE_MS, SessionState
 from genro_wopi.session_service.operations.desk import Desk
 
@@ -14,18 +15,22 @@ class TradeRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     session_id: SessionId
     file_ids: list[FileId]
+    grant: Grant | None = None
+    """None: a wopi-service of a version before there were grants asks."""
 
 
 async def trade_tokens(desk: Desk, request: TradeRequest) -> TradedTokens:
     """Sign one token for each file; the sessions themselves begin when they are first used.
 
     Raises:
-        UnauthenticatedError: the session has ended.
+        UnauthenticatedError: the session has ended, or may have no such tokens.
     """
     status = await desk.sessions.get(request.session_id)
     if status is None or status.state is not SessionState.ACTIVE:
         raise UnauthenticatedError("The session has ended.")
     session = status.session
+    if not may(session, Right.COPY if request.grant is Grant.MADE else Right.LIST):
+        raise UnauthenticatedError("The session may not have tokens of other files.")
     parent = session.parent or session.session_id
     editor = session.editor
     tokens = [
@@ -40,6 +45,7 @@ async def trade_tokens(desk: Desk, request: TradeRequest) -> TradedTokens:
                 user=session.user or session.account,
                 expires_us=status.ends_us + GRACE_MS * 1000,
                 parent=parent,
+                grant=request.grant,
             )
         ).reveal()
         for file_id in request.file_ids

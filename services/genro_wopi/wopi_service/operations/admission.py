@@ -9,11 +9,11 @@ from typing import TypeVar
 
 import msgspec
 
-from genro_wopi.domain.access_tokens import AccessClaims
+from genro_wopi.domain.access_tokens import AccessClaims, Grant
 from genro_wopi.domain.errors import UnauthenticatedError
-from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import FileId
-from genro_wopi.domain.sessions import Admission, Breadcrumb, Purpose, Session, SessionState
+from genro_wopi.domain.reach import may_begin, require_reach
+from genro_wopi.domain.sessions import Admission, Breadcrumb, Purpose, SessionState
 from genro_wopi.protocol.proof import ProofHeaders
 from genro_wopi.wopi_service.operations.host import READ_PATIENCE_S, Host
 
@@ -31,6 +31,8 @@ class EditorRequest(msgspec.Struct, frozen=True, kw_only=True):
     proof: ProofHeaders
     request_id: str
     """The same where a request is sent again; empty where the client says nothing."""
+    is_container: bool = False
+    """Whether the address is a container's."""
 
 
 async def identify(host: Host, request: EditorRequest) -> AccessClaims:
@@ -43,6 +45,8 @@ async def identify(host: Host, request: EditorRequest) -> AccessClaims:
     claims = host.tokens.verify(request.token)
     if request.file_id is not None and claims.file_id != request.file_id:
         raise UnauthenticatedError("The access token is not for this file.")
+    if request.file_id is not None and not _fits(claims, is_container=request.is_container):
+        raise UnauthenticatedError("The access token is not for this kind of address.")
     await host.proofs.check(claims.editor, request.token, request.target, request.proof)
     return claims
 
@@ -64,7 +68,26 @@ async def admit(
             claims.session_id, claims.file_id, purpose, deadline_s=deadline_s
         )
 
-    return await in_session(host, claims, attempt)
+    admission = await in_session(host, claims, attempt)
+    if not _goes_on(admission, purpose):
+        require_reach(admission.session, admission.file)
+    return admission
+
+
+def _fits(claims: AccessClaims, *, is_container: bool) -> bool:
+    """Tell whether a token is for this kind of address; one traded without a grant says nothing."""
+    if claims.parent and claims.grant is None:
+        return True
+    return (claims.grant is Grant.CONTAINER) == is_container
+
+
+def _goes_on(admission: Admission, purpose: Purpose) -> bool:
+    """Tell whether a session is in the middle of editing: it ends its work wherever its file is.
+
+    A save is never refused for where its file lies now: it is stored, or kept aside.
+    """
+    is_edited = admission.status.opened and admission.lease is not None
+    return is_edited or purpose is Purpose.SAVE
 
 
 async def in_session(host: Host, claims: AccessClaims, attempt: Callable[[], Awaitable[T]]) -> T:
@@ -82,7 +105,7 @@ async def _begin_traded(host: Host, claims: AccessClaims) -> bool:
     record = await host.registry.record(claims.file_id)
     if parent is None or parent.state is not SessionState.ACTIVE or record is None:
         return False
-    if not reaches(parent.session, record):
+    if not may_begin(parent.session, record, claims.grant):
         return False
     options = msgspec.structs.replace(parent.session.options, breadcrumb=Breadcrumb())
     traded = msgspec.structs.replace(
@@ -92,6 +115,7 @@ async def _begin_traded(host: Host, claims: AccessClaims) -> bool:
         file_path=record.path,
         created_us=host.clock.now_us(),
         parent=parent.session.session_id,
+        grant=claims.grant,
         root_folder=parent.session.root,
         options=options,
     )
@@ -101,13 +125,3 @@ async def _begin_traded(host: Host, claims: AccessClaims) -> bool:
         await host.sessions.end(claims.session_id, SessionState.REVOKED)
         return False
     return True
-
-
-def reaches(session: Session, record: FileRecord) -> bool:
-    """Tell whether a file or container lies in the session's root folder."""
-    same_storage = (record.tenant_id, record.storage_name) == (
-        session.tenant_id,
-        session.storage_name,
-    )
-    root = f"{session.root}/" if session.root else ""
-    return same_storage and not record.is_deleted and record.path.startswith(root)

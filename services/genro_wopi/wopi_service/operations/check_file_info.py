@@ -13,6 +13,7 @@ from genro_wopi.domain.files import FileRecord, Head, KnownHead
 from genro_wopi.domain.host_urls import HostUrls, filled_url
 from genro_wopi.domain.paths import base_name, extension_of
 from genro_wopi.domain.private_info import PrivateInfo, open_private_info
+from genro_wopi.domain.reach import Right, may
 from genro_wopi.domain.sessions import Admission, Permission, Purpose
 from genro_wopi.domain.templates import filled
 from genro_wopi.domain.tenants import Tenant
@@ -131,10 +132,10 @@ def _facts(
         user_id=session.person,
         user_name=session.user or session.account,
         can_edit=can_edit,
-        can_write_relative=can_edit and options.can_write_relative,
-        can_rename=can_edit and options.can_rename,
-        can_delete=can_edit and options.can_delete,
-        has_containers=options.containers,
+        can_write_relative=may(session, Right.COPY),
+        can_rename=may(session, Right.RENAME),
+        can_delete=may(session, Right.DELETE),
+        has_containers=may(session, Right.LIST),
         user_info=admission.status.user_info or None,
         share_url_types=sorted(share_urls(tenant, admission)),
         can_comment=Permission.COMMENT in session.permissions,

@@ -12,17 +12,19 @@ from typing import Final
 
 import msgspec
 
+from genro_wopi.domain.access_tokens import Grant
 from genro_wopi.domain.errors import (
     AlreadyExistsError,
     ConflictError,
     NameTakenError,
     NotFoundError,
     UnauthenticatedError,
-    UnsupportedOperationError,
 )
 from genro_wopi.domain.files import FileRecord
+from genro_wopi.domain.identifiers import FileId
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.paths import StoragePath, base_name, extension_of
+from genro_wopi.domain.reach import Right, may, reaches, require
 from genro_wopi.domain.sessions import Admission, Purpose, Session
 from genro_wopi.domain.storages import FolderEntry
 from genro_wopi.protocol.file_name import decode_name
@@ -87,11 +89,6 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
         """Whether nothing above it may be seen."""
         return self.folder.path == self.session.root
 
-    @property
-    def can_change(self) -> bool:
-        """Whether the session may create, rename and delete here."""
-        return self.session.can_edit and self.session.options.can_write_relative
-
 
 async def open_container(host: Host, request: EditorRequest) -> Opened:
     """Let a request into a container.
@@ -101,7 +98,7 @@ async def open_container(host: Host, request: EditorRequest) -> Opened:
         UnauthenticatedError, ProofRefusedError, UnavailableError: as `admit`.
     """
     admission = await admit(host, request, Purpose.CHECK)
-    if not admission.file.is_folder or not admission.session.options.containers:
+    if not admission.file.is_folder or not may(admission.session, Right.LIST):
         raise NotFoundError("There is no such container.")
     path = StoragePath(admission.file.path.rstrip("/"))
     folder = await folder_of(host, admission.file, path)
@@ -118,13 +115,13 @@ async def check_container_info(host: Host, request: EditorRequest) -> dict[str, 
 
 def container_info(session: Session, folder: Folder, *, is_root: bool) -> dict[str, object]:
     """Build the answer to CheckContainerInfo."""
-    can_change = session.can_edit and session.options.can_write_relative
+    can_create = may(session, Right.CREATE_CHILD)
     return {
         "Name": container_name(session, folder.path),
-        "UserCanCreateChildContainer": can_change,
-        "UserCanCreateChildFile": can_change,
-        "UserCanDelete": can_change and session.options.can_delete and not is_root,
-        "UserCanRename": can_change and session.options.can_rename and not is_root,
+        "UserCanCreateChildContainer": can_create,
+        "UserCanCreateChildFile": can_create,
+        "UserCanDelete": may(session, Right.DELETE_CONTAINER) and not is_root,
+        "UserCanRename": may(session, Right.RENAME_CONTAINER) and not is_root,
         "LicenseCheckForEditIsEnabled": session.can_edit,
         "IsEduUser": False,
         "IsAnonymousUser": session.options.is_anonymous,
@@ -145,7 +142,7 @@ async def create_child_file(host: Host, request: EditorRequest, target: Target) 
         InvalidNameError, NameTakenError: as PutRelativeFile.
     """
     opened = await open_container(host, request)
-    _require(opened.can_change)
+    require(opened.session, Right.CREATE_CHILD)
     require_one(target)
     return await store_in(host, opened.admission, opened.folder, target, MemoryBody(b""))
 
@@ -161,7 +158,7 @@ async def create_child_container(
         NameTakenError: the exact name is taken.
     """
     opened = await open_container(host, request)
-    _require(opened.can_change)
+    require(opened.session, Right.CREATE_CHILD)
     require_one(target)
     folder = opened.folder
     if target.relative:
@@ -189,8 +186,8 @@ async def delete_container(host: Host, request: EditorRequest) -> None:
         UnauthenticatedError: the session may not.
     """
     opened = await open_container(host, request)
-    if opened.is_root or not (opened.can_change and opened.session.options.can_delete):
-        raise UnauthenticatedError("This session may not delete the container.")
+    require(opened.session, Right.DELETE_CONTAINER)
+    _require_below_root(opened)
     await opened.folder.backend.remove_folder(opened.folder.path)
 
 
@@ -206,8 +203,8 @@ async def rename_container(host: Host, request: EditorRequest, requested: str) -
         UnauthenticatedError: the session may not.
     """
     opened = await open_container(host, request)
-    if opened.is_root or not (opened.can_change and opened.session.options.can_rename):
-        raise UnauthenticatedError("This session may not rename the container.")
+    require(opened.session, Right.RENAME_CONTAINER)
+    _require_below_root(opened)
     path = opened.folder.path
     above = msgspec.structs.replace(opened.folder, path=StoragePath(path.rpartition("/")[0]))
     wanted = exact_name(requested)
@@ -272,8 +269,9 @@ async def ancestors(host: Host, request: EditorRequest) -> list[Pointer]:
     """Return the containers above a file or container, the root first."""
     admission = await admit(host, request, Purpose.CHECK)
     session = admission.session
+    require(session, Right.LIST)
     path = admission.file.path.rstrip("/")
-    if path == session.root:
+    if path == session.root or not reaches(session, admission.file):
         return []
     folder = await folder_of(host, admission.file, session.root)
     above = [session.root]
@@ -296,8 +294,7 @@ async def root_container(
     """
     admission = await admit(host, request, Purpose.CHECK)
     session = admission.session
-    if not session.options.containers:
-        raise UnsupportedOperationError("This session sees no containers.")
+    require(session, Right.LIST)
     folder = await folder_of(host, admission.file, session.root)
     record = await _register(host, folder, session.root)
     url = (await _urls(host, admission, [record]))[0]
@@ -313,11 +310,17 @@ async def _register(host: Host, folder: Folder, path: StoragePath) -> FileRecord
 async def _urls(host: Host, admission: Admission, records: Sequence[FileRecord]) -> list[str]:
     if not records:
         return []
-    traded = await host.trader.trade(admission.session.session_id, [r.file_id for r in records])
+    folders = [r.file_id for r in records if r.is_folder]
+    files = [r.file_id for r in records if not r.is_folder]
+    tokens: dict[FileId, str] = {}
+    for grant, ids in ((Grant.CONTAINER, folders), (Grant.LISTED, files)):
+        if ids:
+            traded = await host.trader.trade(admission.session.session_id, ids, grant)
+            tokens |= zip(ids, traded.tokens, strict=True)
     return [
         f"{host.src_url}/wopi/{'containers' if record.is_folder else 'files'}/{record.file_id}"
-        f"?access_token={token}"
-        for record, token in zip(records, traded.tokens, strict=True)
+        f"?access_token={tokens[record.file_id]}"
+        for record in records
     ]
 
 
@@ -362,9 +365,9 @@ async def _taken(folder: Folder, name: str) -> NameTakenError:
     )
 
 
-def _require(may: bool) -> None:  # noqa: FBT001 - reads as a sentence
-    if not may:
-        raise UnsupportedOperationError("This session may not create anything here.")
+def _require_below_root(opened: Opened) -> None:
+    if opened.is_root:
+        raise UnauthenticatedError("A session may not change its own root container.")
 
 
 def _extension(entry: FolderEntry) -> str:

@@ -5,10 +5,12 @@ Spec: https://learn.microsoft.com/microsoft-365/cloud-storage-partner-program/re
 
 import msgspec
 
+from genro_wopi.domain.access_tokens import Grant
 from genro_wopi.domain.errors import InvalidRequestError, NotFoundError
 from genro_wopi.domain.identifiers import FILE_ID, FileId
+from genro_wopi.domain.reach import Right, may, reaches, require
 from genro_wopi.domain.sessions import Admission, Purpose
-from genro_wopi.wopi_service.operations.admission import EditorRequest, admit, reaches
+from genro_wopi.wopi_service.operations.admission import EditorRequest, admit
 from genro_wopi.wopi_service.operations.host import Host
 
 
@@ -22,7 +24,7 @@ class NewToken(msgspec.Struct, frozen=True, rename={"token": "AccessToken"}):
 async def check_ecosystem(host: Host, request: EditorRequest) -> dict[str, object]:
     """Say what this host supports beside files."""
     admission = await admit(host, request, Purpose.CHECK)
-    return {"SupportsContainers": admission.session.options.containers}
+    return {"SupportsContainers": may(admission.session, Right.LIST)}
 
 
 async def bootstrap(host: Host, request: EditorRequest) -> tuple[Admission, dict[str, object]]:
@@ -43,8 +45,10 @@ async def new_access_token(host: Host, request: EditorRequest, wopi_src: str) ->
     Raises:
         InvalidRequestError: X-WOPI-WopiSrc is missing or no address of this host.
         NotFoundError: the session cannot reach such a file.
+        UnsupportedOperationError: the session sees no containers.
     """
     admission = await admit(host, request, Purpose.CHECK)
+    require(admission.session, Right.LIST)
     path = wopi_src.partition("?")[0]
     for kind in ("files", "containers"):
         prefix = f"{host.src_url}/wopi/{kind}/"
@@ -54,7 +58,11 @@ async def new_access_token(host: Host, request: EditorRequest, wopi_src: str) ->
     else:
         raise InvalidRequestError("X-WOPI-WopiSrc must name a file or container of this host.")
     record = await host.registry.record(FileId(file_id))
-    if record is None or not reaches(admission.session, record):
+    is_container = kind == "containers"
+    if record is None or record.is_folder != is_container:
         raise NotFoundError("There is no such file.")
-    traded = await host.trader.trade(admission.session.session_id, [record.file_id])
+    if not reaches(admission.session, record):
+        raise NotFoundError("There is no such file.")
+    grant = Grant.CONTAINER if is_container else Grant.LISTED
+    traded = await host.trader.trade(admission.session.session_id, [record.file_id], grant)
     return NewToken(traded.tokens[0], traded.expires_us // 1000)

@@ -7,6 +7,7 @@ import secrets
 
 import msgspec
 
+from genro_wopi.domain.access_tokens import Grant
 from genro_wopi.domain.errors import InvalidRequestError, UnauthenticatedError
 from genro_wopi.domain.locks import LockRequest
 from genro_wopi.domain.sessions import Admission, Purpose
@@ -48,6 +49,7 @@ async def change_lock(host: Host, request: EditorRequest, headers: LockHeaders) 
         InvalidRequestError: X-WOPI-Lock or X-WOPI-OldLock is missing or not a lock.
         LockMismatchError: another lock holds the file, or none does.
         UnauthenticatedError: the session ended or has no right to edit.
+        NotFoundError: a traded token does not reach the file any more.
         UnavailableError: Redis stayed away.
     """
     override = Override(headers.override)
@@ -65,6 +67,8 @@ async def change_lock(host: Host, request: EditorRequest, headers: LockHeaders) 
         can_edit=claims.can_edit,
         holder=claims.user,
     )
+    if claims.grant is Grant.LISTED and override is not Override.UNLOCK:
+        await admit(host, request, Purpose.LOCK_STATE, patience_s=LOCK_PATIENCE_S)
     if not claims.can_edit and (override is not Override.LOCK or headers.old_lock):
         raise UnauthenticatedError("This session may not change the file.")
     deadline_s = host.deadline(LOCK_PATIENCE_S)

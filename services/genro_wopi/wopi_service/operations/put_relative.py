@@ -5,9 +5,11 @@ Spec: https://learn.microsoft.com/microsoft-365/cloud-storage-partner-program/re
 
 import msgspec
 
+from genro_wopi.domain.access_tokens import Grant
 from genro_wopi.domain.errors import NameTakenError, UnsupportedOperationError
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.paths import StoragePath, base_name
+from genro_wopi.domain.reach import Right, may, require, require_reach
 from genro_wopi.domain.sessions import Admission, Purpose
 from genro_wopi.domain.storages import Body
 from genro_wopi.protocol.file_name import decode_name, split_name
@@ -47,13 +49,13 @@ async def admit_copy(host: Host, request: EditorRequest, target: Target) -> Admi
     """Let a PutRelativeFile in before its body is read.
 
     Raises:
+        NotFoundError: the file was moved out of what the session reaches.
         UnsupportedOperationError: the session may not, or not exactly one target is named.
         UnauthenticatedError, ProofRefusedError, UnavailableError: as `admit`.
     """
     admission = await admit(host, request, Purpose.SAVE, patience_s=SAVE_PATIENCE_S)
-    session = admission.session
-    if not (session.can_edit and session.options.can_write_relative):
-        raise UnsupportedOperationError("This session may not create files (can_write_relative).")
+    require_reach(admission.session, admission.file)
+    require(admission.session, Right.COPY)
     require_one(target)
     return admission
 
@@ -105,12 +107,13 @@ async def store_in(
         InvalidNameError, NameTakenError: as `store_copy`.
     """
     # Before anything is stored: a copy whose address cannot be told would be made again and again.
-    await host.trader.trade(admission.session.session_id, [])
+    await host.trader.trade(admission.session.session_id, [], Grant.MADE)
     if target.relative:
-        record = await _store_exact(host, folder, target, body)
+        record = await _store_exact(host, admission, folder, target, body)
     else:
         record = await store_new(host, folder, _suggestion(target.suggested or "", beside), body)
-    traded = await host.trader.trade(admission.session.session_id, [record.file_id])
+    session_id = admission.session.session_id
+    traded = await host.trader.trade(session_id, [record.file_id], Grant.MADE)
     return NewFile(
         name=base_name(record.path),
         url=f"{host.src_url}/wopi/files/{record.file_id}?access_token={traded.tokens[0]}",
@@ -118,19 +121,30 @@ async def store_in(
     )
 
 
-async def _store_exact(host: Host, folder: Folder, target: Target, body: Body) -> FileRecord:
+async def _store_exact(
+    host: Host, admission: Admission, folder: Folder, target: Target, body: Body
+) -> FileRecord:
     name = exact_name(target.relative or "")
+    overwrite = target.overwrite and _may_overwrite(admission, folder.child(name))
     if await is_taken(folder, name):
-        if not target.overwrite:
+        if not overwrite:
             raise await _taken(folder, name)
         known = await host.registry.find(folder.tenant_id, folder.storage_name, folder.child(name))
         lease = await host.locks.state(known) if known else None
         if lease is not None:
             raise NameTakenError("Somebody is editing the file of that name.", held=lease.lock_id)
-    record = await store_exactly(host, folder, name, body, overwrite=target.overwrite)
+    record = await store_exactly(host, folder, name, body, overwrite=overwrite)
     if record is None:
         raise await _taken(folder, name)
     return record
+
+
+def _may_overwrite(admission: Admission, path: StoragePath) -> bool:
+    """Tell whether a session may replace a file: its own one, or one that it reaches.
+
+    Where it may not, the name is taken: the editor asks the person for another one.
+    """
+    return path == admission.file.path or may(admission.session, Right.OVERWRITE)
 
 
 async def _taken(folder: Folder, name: str) -> NameTakenError:

@@ -7,9 +7,9 @@ from genro_wopi.domain.errors import (
     AlreadyExistsError,
     InvalidNameError,
     NameTakenError,
-    UnauthenticatedError,
 )
 from genro_wopi.domain.paths import StoragePath, base_name, segment_problem
+from genro_wopi.domain.reach import Right, require
 from genro_wopi.domain.sessions import Purpose
 from genro_wopi.protocol.file_name import numbered, split_name
 from genro_wopi.protocol.lock_id import LockId
@@ -43,8 +43,7 @@ async def rename_file(
         UnauthenticatedError: the session may not rename.
     """
     admission = await admit(host, request, Purpose.CHECK)
-    if not (admission.session.can_edit and admission.session.options.can_rename):
-        raise UnauthenticatedError("This session may not rename the file.")
+    require(admission.session, Right.RENAME)
     deadline_s = host.deadline(LOCK_PATIENCE_S)
     node = await node_of(host, admission.file)
     old_name = base_name(node.path)
@@ -97,8 +96,7 @@ async def delete_file(host: Host, request: EditorRequest, *, lock: str | None) -
         NotFoundError: it is gone.
     """
     admission = await admit(host, request, Purpose.CHECK)
-    if not (admission.session.can_edit and admission.session.options.can_delete):
-        raise UnauthenticatedError("This session may not delete the file.")
+    require(admission.session, Right.DELETE)
     deadline_s = host.deadline(LOCK_PATIENCE_S)
     record = await host.mover.settled(admission.file.file_id, deadline_s=deadline_s)
     await host.mover.delete(

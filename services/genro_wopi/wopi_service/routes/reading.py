@@ -16,6 +16,8 @@ from genro_wopi.wopi_service.service import WopiService
 Handler = Callable[[WopiService, Exchange, FileId], Awaitable[Reply]]
 """Answers one request for one file or container."""
 
+CONTAINERS: Final = "/wopi/containers/"
+
 BODY_PAUSE_S: Final = 30.0
 """A sender that pauses longer than this in the middle of a body is gone."""
 
@@ -32,6 +34,7 @@ def editor_request(exchange: Exchange, file_id: FileId | None) -> EditorRequest:
             proof_old=headers.get("x-wopi-proofold", ""),
             ticks=headers.get("x-wopi-timestamp", ""),
         ),
+        is_container=exchange.path.startswith(CONTAINERS),
         request_id=headers.get("x-request-id", "") or headers.get("x-wopi-timestamp", ""),
     )
 
