@@ -75,7 +75,16 @@ def test_no_secret_is_ever_noted(acme: Tenant, cluster: Cluster) -> None:
     assert not [s for s in (*secrets, ADMIN_TOKEN, "whsec_", "gwk_") if s in everything]
 
 
-def test_records_are_exported_as_lines_and_purged(acme: Tenant) -> None:
+@pytest.mark.parametrize("naming", [True, False])
+def test_a_tenant_cannot_purge_what_it_did(acme: Tenant, *, naming: bool) -> None:
+    acme.upload("secret.txt", b"x")
+    purge: dict[str, str] = {"before": "2999-01-01T00:00:00Z"}
+    purge |= {"tenant_id": acme.tenant_id} if naming else {}
+    assert acme.http.post("/api/audit/purge", json=purge).status_code == 403
+    assert audit(acme, action="files.upload", file_path="secret.txt")
+
+
+def test_records_are_exported_as_lines_and_purged(acme: Tenant, cluster: Cluster) -> None:
     for number in range(5):
         acme.upload(f"{number}.txt", b"x")
     export = acme.http.get("/api/audit/export", params={"action": "files.upload"})
@@ -84,10 +93,11 @@ def test_records_are_exported_as_lines_and_purged(acme: Tenant) -> None:
     page = acme.http.get("/api/audit", params={"action": "files.upload", "limit": 4}).json()
     rest = audit(acme, action="files.upload", limit=4, cursor=page["next_cursor"])
     assert [r["file_path"] for r in page["items"] + rest] == [r["file_path"] for r in lines]
-    purged = acme.http.post("/api/audit/purge", json={"before": "2000-01-01T00:00:00Z"}).json()
-    assert purged == {"removed": 0}
-    purged = acme.http.post("/api/audit/purge", json={"before": "2999-01-01T00:00:00Z"}).json()
-    assert purged["removed"] >= 6
+    with cluster.admin() as admin:
+        purge = {"tenant_id": acme.tenant_id, "before": "2000-01-01T00:00:00Z"}
+        assert admin.post("/api/audit/purge", json=purge).json() == {"removed": 0}
+        purge["before"] = "2999-01-01T00:00:00Z"
+        assert admin.post("/api/audit/purge", json=purge).json()["removed"] >= 6
     assert [r["action"] for r in audit(acme)] == ["audit.purge"]
 
 

@@ -13,7 +13,9 @@ import pytest
 from dev_editor.wopi_client import ProofKey
 from tests.flows.conftest import Tenant
 from tests.support.cluster import Cluster
+from tests.support.editor import EditorClient
 from tests.support.signing_editor import SigningEditor, signing_editor
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.flow
 
@@ -35,9 +37,10 @@ def address(tmp_path: Path) -> Generator[SigningEditor]:
         yield editor
 
 
-def configure(cluster: Cluster, tenant: Tenant, url: str, **more: Any) -> dict[str, Any]:
-    name = f"e{next(_numbers)}"
-    editor = {"tenant_id": tenant.tenant_id, "name": name, "kind": "collabora", "url": url}
+def configure(cluster: Cluster, tenant: Tenant | None, url: str, **more: Any) -> dict[str, Any]:
+    editor = {"name": f"e{next(_numbers)}", "kind": "collabora", "url": url}
+    if tenant is not None:
+        editor["tenant_id"] = tenant.tenant_id
     with cluster.admin() as admin:
         answer = admin.post("/api/editors", json={**editor, **more})
         assert answer.status_code == 201, answer.text
@@ -185,6 +188,79 @@ def test_keys_are_rotated_in_the_middle_of_a_session(
     assert client.call("GET", "", address.signed(client)).status_code == 200
     still_old = address.signed(client, key=before, old_key=before)
     assert client.call("GET", "", still_old).status_code == 200
+
+
+def gone(cluster: Cluster, tenant_id: str | None, name: str) -> None:
+    with cluster.admin() as admin:
+        query = {"tenant_id": tenant_id} if tenant_id else {}
+        assert admin.delete(f"/api/editors/{name}", params=query).status_code == 204
+
+
+def answers(client: EditorClient, status: int, headers: dict[str, str] | None = None) -> None:
+    """Wait until every replica answers so; they know editors for some seconds."""
+    until(lambda: all(client.call("GET", "", headers).status_code == status for _ in range(6)))
+
+
+@pytest.mark.parametrize("proof", ["required", "if_published"])
+def test_of_an_editor_that_was_removed_nothing_is_served(
+    acme: Tenant, cluster: Cluster, address: SigningEditor, proof: str
+) -> None:
+    name = configure(cluster, acme, address.url, proof=proof)["name"]
+    client = acme.open("a.txt", editor=name, options={"containers": True})
+    assert client.call("GET", "", address.signed(client)).status_code == 200
+    gone(cluster, acme.tenant_id, name)
+    answers(client, 500)
+    refused = client.call("GET", "", address.signed(client))
+    assert refused.status_code == 500
+    assert "not configured any more" in refused.headers["X-WOPI-ServerError"]
+    assert client.override("LOCK", "L").status_code == 500
+    configure(cluster, acme, address.url, name=name, proof=proof)
+    answers(client, 200, address.signed(client))
+    assert client.call("GET").status_code == 500
+
+
+def test_an_editor_whose_proofs_were_off_may_be_removed(
+    acme: Tenant, cluster: Cluster, address: SigningEditor
+) -> None:
+    name = configure(cluster, acme, address.url, proof="off")["name"]
+    client = acme.open("a.txt", editor=name)
+    gone(cluster, acme.tenant_id, name)
+    acme_list = acme.http.get("/api/editors").json()["items"]
+    assert name not in {e["name"] for e in acme_list}
+    answers(client, 200)
+
+
+@pytest.mark.parametrize("mode", ["own", "disabled"])
+def test_an_editor_of_the_instance_signs_also_where_the_tenant_gets_it_no_more(
+    make_tenant: Callable[[str], Tenant], cluster: Cluster, address: SigningEditor, mode: str
+) -> None:
+    tenant = make_tenant("local")
+    tenant.upload("a.txt", b"hello")
+    name = configure(cluster, None, address.url, proof="required", extensions=["txt"])["name"]
+    client = tenant.open("a.txt", editor=name)
+    with cluster.admin() as admin:
+        url = f"/api/tenants/{tenant.tenant_id}"
+        assert admin.patch(url, json={"wopi_mode": mode}).status_code == 200
+    answers(client, 500)
+    answers(client, 200, address.signed(client))
+    gone(cluster, None, name)
+    answers(client, 500, address.signed(client))
+
+
+@pytest.mark.parametrize("proof", ["required", "if_published"])
+def test_where_a_discovery_was_never_read_nothing_is_served_yet(
+    acme: Tenant, cluster: Cluster, address: SigningEditor, proof: str
+) -> None:
+    address.status = 503
+    name = configure(cluster, acme, address.url, proof=proof)["name"]
+    client = acme.open("a.txt", editor=name)
+    signed = client.call("GET", "", address.signed(client))
+    assert (signed.status_code, "Retry-After" in signed.headers) == (503, True)
+    assert client.call("GET").status_code == (500 if proof == "required" else 503)
+    address.status = 200
+    refreshed(cluster, acme, name)
+    answers(client, 200, address.signed(client))
+    assert client.call("GET").status_code == 500
 
 
 UNUSABLE = {

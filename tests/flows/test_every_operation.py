@@ -276,7 +276,6 @@ OWN_CHANGES = {
     "registry.import": {200},
     "sessions.cleanup": {200},
     "events.replay-dead": {200},
-    "audit.purge": {200},
     "doctor.run": {200},
 }
 """What changes only what is its own, where no tenant is named."""

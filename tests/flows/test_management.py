@@ -233,7 +233,14 @@ def test_only_the_operator_mounts_what_genro_storage_reaches(
         folder.mkdir(parents=True)
         request["config"] = {"protocol": "local", "path": str(folder)}
         made = admin.post("/api/storages", json=request)
-    assert made.json()["probe"]["storage_class"] == "B"
+        assert made.json()["probe"]["storage_class"] == "B"
+        changes: list[dict[str, Any]] = [{"config": {"path": "/etc"}}, {"config": {}}]
+        for change in (*changes, {"versions": {"keep_count": 1}}):
+            assert tenant.http.patch("/api/storages/mounted", json=change).status_code == 403
+        owned = {"tenant_id": tenant.tenant_id, "versions": {"keep_count": 9}}
+        assert admin.patch("/api/storages/mounted", json=owned).status_code == 200
+        shown = tenant.http.get("/api/storages/mounted").json()
+    assert (shown["config"]["path"], shown["versions"]["keep_count"]) == (str(folder), 9)
     content = "/api/storages/mounted/files/content"
     assert tenant.http.put(content, params={"path": "a.txt"}, content=b"hello").status_code == 200
     editor = replace(tenant, storage="mounted").open()

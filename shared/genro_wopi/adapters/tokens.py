@@ -57,6 +57,8 @@ class JwtSigner:
             "exp": claims.expires_us // 1_000_000,
             "jti": secrets.token_urlsafe(9),
         }
+        if claims.is_unsigned:
+            payload["uns"] = True
         if claims.parent:
             payload["par"] = claims.parent
         if claims.grant:
@@ -119,6 +121,7 @@ class JwtVerifier:
             expires_us=claims.exp * 1_000_000,
             parent=SessionId(claims.par),
             grant=claims.grt,
+            is_unsigned=claims.uns,
         )
 
 
@@ -133,6 +136,7 @@ class _Payload(msgspec.Struct, frozen=True):
     usr: str = ""
     par: str = ""
     grt: Grant | None = None
+    uns: bool = False
 
 
 def _refused() -> UnauthenticatedError:

@@ -34,6 +34,8 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
     user: str
     """Name of the person, shown to others while this session holds the lock."""
     expires_us: int
+    is_unsigned: bool = False
+    """The editor's proofs were off; counts only where it is not configured any more."""
     editor_kind: str = ""
     """Only for what is counted and logged; empty for none."""
     parent: SessionId = SessionId("")

@@ -98,6 +98,8 @@ class EditorRef(msgspec.Struct, frozen=True):
     """The tenant's id, or empty for an editor of the whole instance."""
     name: str
     kind: EditorKind
+    is_unsigned: bool = False
+    """Its proofs were off at that time; counts once it is not configured any more."""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from genro_wopi.domain.audit import Actor
 from genro_wopi.management.files import FileContent
-from genro_wopi.management.operation import Content, Operation
+from genro_wopi.management.operation import Access, Content, Operation
 
 AuditCursor = Annotated[str, Meta(pattern=r"^([0-9]{1,15}-[0-9]{1,15})?$")]
 
@@ -115,5 +115,6 @@ AUDIT_PURGE: Final = Operation(
     summary="Remove audit records older than a moment.",
     request=AuditPurge,
     response=AuditPurged,
+    access=Access.ADMIN,
     warning="The records are gone for good.",
 )

@@ -96,10 +96,12 @@ def _changes(editor: Editor, request: EditorPatch) -> dict[str, Any]:
         value = getattr(request, name)
         if value is not UNSET:
             changes[name] = value
+    if "url" in changes:
+        changes["url"] = changes["url"].rstrip("/")
     if "url" in changes and "discovery_url" not in changes:
         changes["discovery_url"] = None
     if "discovery_url" in changes and changes["discovery_url"] is None:
-        changes["discovery_url"] = changes.get("url", editor.url).rstrip("/") + DISCOVERY_PATH
+        changes["discovery_url"] = changes.get("url", editor.url) + DISCOVERY_PATH
     if request.extensions is not UNSET:
         changes["extensions"] = tuple(e.lower() for e in request.extensions)
     if request.addresses is not UNSET:

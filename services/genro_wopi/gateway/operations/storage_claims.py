@@ -5,7 +5,8 @@ The operator decides freely: several tenants may share a folder or a bucket if t
 
 from typing import Final
 
-from genro_wopi.domain.errors import FieldError, InvalidFieldsError
+from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.errors import FieldError, ForbiddenError, InvalidFieldsError
 from genro_wopi.domain.storages import Storage, StorageProtocol
 from genro_wopi.gateway.operations.office import Office
 
@@ -14,6 +15,19 @@ ADDRESSES: Final = ("url", "endpoint_url")
 """Options that say where secrets are sent to."""
 
 _SEPARATOR: Final = "/"
+
+
+def require_protocol(caller: Caller, protocol: StorageProtocol) -> None:
+    """Check that a caller may register, or change, a storage of a protocol.
+
+    Raises:
+        ForbiddenError: only the operator may.
+    """
+    if protocol is StorageProtocol.GENRO and not caller.is_admin:
+        raise ForbiddenError(
+            "Only the operator registers and changes storages of protocol genro: the addresses that"
+            " its mounts call cannot be guarded."
+        )
 
 
 async def require_own(office: Office, storage: Storage) -> None:

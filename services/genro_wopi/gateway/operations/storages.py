@@ -11,7 +11,6 @@ from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.errors import (
     ConflictError,
     FieldError,
-    ForbiddenError,
     InvalidFieldsError,
     NotFoundError,
 )
@@ -22,7 +21,11 @@ from genro_wopi.domain.storages import ProbeReport, Storage, StorageFaultError, 
 from genro_wopi.domain.version_policy import VersionPolicy
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.operations.paging import paged
-from genro_wopi.gateway.operations.storage_claims import require_own, require_secrets_again
+from genro_wopi.gateway.operations.storage_claims import (
+    require_own,
+    require_protocol,
+    require_secrets_again,
+)
 from genro_wopi.gateway.operations.tenants import tenant_of
 from genro_wopi.management.operation import Nothing, Upserted
 from genro_wopi.management.storages import (
@@ -91,11 +94,7 @@ async def put_storage(office: Office, caller: Caller, request: StoragePut) -> Up
         ForbiddenError: the tenant may not register a storage of this protocol.
     """
     name = parse_slug("name", request.name)
-    if request.protocol is StorageProtocol.GENRO and not caller.is_admin:
-        raise ForbiddenError(
-            "Only the operator registers storages of protocol genro: the addresses that its mounts"
-            " call cannot be guarded."
-        )
+    require_protocol(caller, request.protocol)
     tenant = await tenant_of(office, caller, request.tenant_id)
     known = await office.tenants.get_storage(tenant.tenant_id, name)
     require_revision(known, request.if_revision)
@@ -139,10 +138,12 @@ async def update_storage(office: Office, caller: Caller, request: StoragePatch) 
 
     Raises:
         InvalidFieldsError: the configuration is wrong, or the probe found that saves could be lost.
+        ForbiddenError: the tenant may not register a storage of this protocol.
         PreconditionFailedError: it has another revision than the request names.
     """
 
     async def change(storage: Storage) -> Storage:
+        require_protocol(caller, storage.protocol)
         changed = msgspec.structs.replace(
             storage, revision=storage.revision + 1, updated_us=office.clock.now_us()
         )

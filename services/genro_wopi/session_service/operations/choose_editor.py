@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from genro_wopi.domain.editors import Editor
+from genro_wopi.domain.editors import Editor, ProofPolicy
 from genro_wopi.domain.errors import FieldError, InvalidFieldsError
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.paths import extension_of
@@ -130,4 +130,5 @@ def _browser_address(urlsrc: str, editor: Editor) -> str:
 
 
 def _ref(editor: Editor) -> EditorRef:
-    return EditorRef(editor.scope, editor.name, editor.kind)
+    is_unsigned = editor.proof is ProofPolicy.OFF
+    return EditorRef(editor.scope, editor.name, editor.kind, is_unsigned)

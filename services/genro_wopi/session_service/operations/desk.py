@@ -55,6 +55,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
                 tenant_id=session.tenant_id,
                 editor=f"{editor.scope}/{editor.name}" if editor else "",
                 editor_kind=editor.kind if editor else "",
+                is_unsigned=editor.is_unsigned if editor else False,
                 can_edit=session.can_edit,
                 user=session.user or session.account,
                 expires_us=status.ends_us + GRACE_MS * 1000,

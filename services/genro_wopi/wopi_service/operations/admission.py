@@ -41,13 +41,14 @@ async def identify(host: Host, request: EditorRequest) -> AccessClaims:
     Raises:
         UnauthenticatedError: the token does not count, or belongs to another file.
         ProofRefusedError: the request was not signed by the session's editor.
+        UnavailableError: what that editor signs with is not known now.
     """
     claims = host.tokens.verify(request.token)
     if request.file_id is not None and claims.file_id != request.file_id:
         raise UnauthenticatedError("The access token is not for this file.")
     if request.file_id is not None and not _fits(claims, is_container=request.is_container):
         raise UnauthenticatedError("The access token is not for this kind of address.")
-    await host.proofs.check(claims.editor, request.token, request.target, request.proof)
+    await host.proofs.check(claims, request.token, request.target, request.proof)
     return claims
 
 

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 
+from genro_wopi.domain.access_tokens import AccessClaims
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.editors import Editor, EditorDirectory, EditorState, ProofPolicy
-from genro_wopi.domain.errors import ProofRefusedError
+from genro_wopi.domain.errors import ProofRefusedError, UnavailableError
 from genro_wopi.domain.sessions import EditorRef
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.protocol.proof import (
@@ -29,19 +30,30 @@ class ProofChecker:
         self._clock = clock
         self._src_url = src_url
 
-    async def check(self, editor: str, token: str, target: str, headers: ProofHeaders) -> None:
+    async def check(
+        self, claims: AccessClaims, token: str, target: str, headers: ProofHeaders
+    ) -> None:
         """Check one request.
 
         Args:
-            editor: ``scope/name`` from the token; empty for a session without editor.
+            claims: what the token says; it names the editor of its session.
             token: percent-decoded.
             target: path and query exactly as they were sent.
             headers: the request's proof.
 
         Raises:
-            ProofRefusedError: it is missing where it must be there, stale, or matches no key.
+            ProofRefusedError: it is missing where it must be there, stale, or matches no key; or
+                the session's editor is not configured any more, so that nobody can sign for it.
+            UnavailableError: the editor's discovery was never read, and cannot be now.
         """
-        configured = await self._configured(editor)
+        if not claims.editor:
+            return
+        configured = await self._configured(claims.editor)
+        if configured is None and not claims.is_unsigned:
+            raise ProofRefusedError(
+                "no_editor",
+                "The editor of this session is not configured any more: open the document again.",
+            )
         if configured is None or configured.proof is ProofPolicy.OFF:
             return
         states = await asyncio.gather(*map(self._editors.state, configured.pool))
@@ -62,19 +74,37 @@ class ProofChecker:
         states = await asyncio.gather(*map(self._editors.refetch, configured.pool))
         if verifies(headers, signed, _keys(states)):
             return
+        _require_known(configured, states)
         raise ProofRefusedError("no_key", "The proof matches no key that the editor published.")
 
     async def _configured(self, editor: str) -> Editor | None:
         scope, _, name = editor.partition("/")
-        if not name:
-            return None
         return await self._editors.editor(EditorRef(scope, name, EditorKind.GENERIC))
 
 
 def _is_needed(editor: Editor, states: Sequence[EditorState | None]) -> bool:
+    """Tell whether an editor signs its requests.
+
+    Raises:
+        UnavailableError: none of its addresses has said so yet.
+    """
     if editor.proof is ProofPolicy.REQUIRED:
         return True
+    _require_known(editor, states)
     return any(state is not None and state.had_keys for state in states)
+
+
+def _require_known(editor: Editor, states: Sequence[EditorState | None]) -> None:
+    """Refuse to judge by a discovery that was never read.
+
+    Raises:
+        UnavailableError: it was read from no address of the editor.
+    """
+    if all(state is None for state in states):
+        raise UnavailableError(
+            f"The discovery of the editor {editor.name!r} cannot be read, so that its proof cannot"
+            " be checked."
+        )
 
 
 def _keys(states: Sequence[EditorState | None]) -> Iterator[ProofKeys]:
