@@ -12,7 +12,7 @@ from genro_wopi.domain.sessions import Purpose, Session, SessionState
 from tests.support.waiting import eventually
 from tests.support.world import World, partitions
 
-QUIET = {"session_created", "document_opened", "lock_acquired", "lock_released"}
+QUIET = frozenset({"session_created", "document_opened", "lock_acquired", "lock_released"})
 
 
 @pytest.fixture
@@ -25,14 +25,14 @@ def ends_of(world: World) -> RedisSessionEnds:
     return RedisSessionEnds(world.redis, partitions(world.redis))
 
 
-async def told(world: World) -> list[tuple[str, str]]:
+async def told(world: World, *, quiet: frozenset[str] = QUIET) -> list[tuple[str, str]]:
     """Return what was told of sessions and documents, in order, and take it away."""
     queue = RedisEventQueue(world.redis, world.redis, partitions(world.redis))
     found: list[tuple[str, str]] = []
     while taken := await queue.take(limit=10):
         for delivery in taken:
             event = delivery.event
-            if event.name not in QUIET:
+            if event.name not in quiet:
                 found.append((event.name, event.context.session_id))
             await queue.delivered(delivery)
     return found

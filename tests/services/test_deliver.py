@@ -162,7 +162,7 @@ async def test_an_application_that_wants_no_more_is_disabled_and_can_be_replayed
 
 
 async def test_events_of_a_file_keep_their_order_over_failures(redis: RedisClient) -> None:
-    answers = iter([False, True, False, False, True, True])
+    answers = iter([False, True, False, False, True, True, True])
     tenant_id = HEALTHY[0]
     applications = Applications(
         answers={tenant_id: lambda: DeliveryOutcome(delivered=next(answers), reason="")}
@@ -172,9 +172,9 @@ async def test_events_of_a_file_keep_their_order_over_failures(redis: RedisClien
     await world.locks.lock(world.lock(session, "A"), deadline_s=0)
     await world.locks.unlock(world.lock(session, "A"), deadline_s=0)
     async with worker(redis, applications):
-        await eventually(_count(applications), lambda count: count == 6)
-        assert [e.sequence for e in applications.got] == [1, 1, 2, 2, 2, 3]
-        assert len({e.event_id for e in applications.got}) == 3
+        await eventually(_count(applications), lambda count: count == 7)
+        assert [e.sequence for e in applications.got] == [1, 1, 2, 2, 2, 3, 4]
+        assert len({e.event_id for e in applications.got}) == 4
 
 
 async def test_the_pause_grows_and_ends_with_a_success() -> None:

@@ -69,9 +69,12 @@ class CachedDirectory:
             raise SuspendedError("The tenant is not active.")
         return tenant
 
-    async def storage(self, tenant_id: TenantId, name: str) -> Storage:
+    async def storage(
+        self, tenant_id: TenantId, name: str, *, even_suspended: bool = False
+    ) -> Storage:
         """See Directory."""
-        await self.tenant(tenant_id)
+        if not even_suspended:
+            await self.tenant(tenant_id)
         storage = await self._storages.get((tenant_id, name))
         if storage is None:
             raise NotFoundError(f"The tenant has no storage named {name!r}.")

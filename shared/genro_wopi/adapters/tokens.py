@@ -59,6 +59,8 @@ class JwtSigner:
         }
         if claims.is_unsigned:
             payload["uns"] = True
+        if claims.address:
+            payload["adr"] = claims.address
         if claims.parent:
             payload["par"] = claims.parent
         if claims.grant:
@@ -119,6 +121,7 @@ class JwtVerifier:
             can_edit=claims.edit,
             user=claims.usr,
             expires_us=claims.exp * 1_000_000,
+            address=claims.adr,
             parent=SessionId(claims.par),
             grant=claims.grt,
             is_unsigned=claims.uns,
@@ -134,6 +137,7 @@ class _Payload(msgspec.Struct, frozen=True):
     edk: str = ""
     edit: bool = False
     usr: str = ""
+    adr: str = ""
     par: str = ""
     grt: Grant | None = None
     uns: bool = False

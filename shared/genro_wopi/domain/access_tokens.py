@@ -38,6 +38,8 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
     """The editor's proofs were off; counts only where it is not configured any more."""
     editor_kind: str = ""
     """Only for what is counted and logged; empty for none."""
+    address: str = ""
+    """The editor's server that the token was handed to, as a digest; empty where not known."""
     parent: SessionId = SessionId("")
     """The session that this token was traded from; empty for one that the API created."""
     grant: Grant | None = None

@@ -17,12 +17,18 @@ After step 5 there is no error path: the client gets its 200.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
 from genro_wopi.domain.clock import Clock
-from genro_wopi.domain.errors import FileChangedError, HostError, UnavailableError
+from genro_wopi.domain.errors import (
+    FileChangedError,
+    HostError,
+    LockMismatchError,
+    UnavailableError,
+)
 from genro_wopi.domain.files import (
     Evidence,
     Head,
@@ -33,7 +39,16 @@ from genro_wopi.domain.files import (
     new_version,
 )
 from genro_wopi.domain.identifiers import FileId
-from genro_wopi.domain.judgement import Verdict, is_news, is_repeated, judge, may_adopt
+from genro_wopi.domain.judgement import (
+    Verdict,
+    is_blind,
+    is_news,
+    is_repeated,
+    is_template_again,
+    is_untouched,
+    judge,
+    may_adopt,
+)
 from genro_wopi.domain.locks import Lease, mismatch
 from genro_wopi.domain.saves import Begun, FileMovedError, Save, Saved, SaveLedger, Standing
 from genro_wopi.domain.storages import Body, HeadChangedError, StorageFaultError, StorageNode
@@ -69,17 +84,31 @@ class Commit:
             StorageFullError: no room; nothing was changed.
         """
         begun = await self._begin(save, deadline_s)
+        try:
+            return await self._put(save, body, begun, deadline_s)
+        except (LockMismatchError, FileChangedError) as refusal:
+            refusal.nothing_typed = is_template_again(save, body.sha256, begun)
+            if refusal.nothing_typed:
+                await self._done_with(save)
+            raise
+
+    async def _put(self, save: Save, body: Body, begun: Begun, deadline_s: float) -> Saved:
+        registered = begun.known
+        is_same = registered is not None and registered.sha256 == body.sha256
+        if registered is not None and is_same and is_template_again(save, body.sha256, begun):
+            return await self._found(save, registered, begun)
         if begun.standing is Standing.OTHER:
             raise mismatch(begun.lease)
-        head, known = await self._head(save.file_id, begun.known, deadline_s)
+        head, known = await self._head(save.file_id, registered, deadline_s)
         begun = await self._settle_lock(save, body, begun, known, deadline_s)
         for _ in range(JUDGEMENTS_MAX):
             verdict = judge(save, body.sha256, known, begun)
-            if verdict is Verdict.ALREADY_SAVED and known is not None:
-                return _saved(known, begun)
             if verdict in {Verdict.CHANGED, Verdict.STALE} and known is not None:
                 raise _changed(known, verdict, begun.lease)
-            is_forced = verdict is Verdict.FORCED
+            is_there = verdict is Verdict.ALREADY_SAVED or is_untouched(save, body.sha256, known)
+            if is_there and known is not None:
+                return await self._found(save, known, begun)
+            is_forced = verdict is Verdict.FORCED or is_blind(save, body.sha256, known, begun)
             evidence = self._evidence(save, body, begun, known, is_forced=is_forced)
             written = await self._write(body, evidence, head, known, deadline_s)
             if written is not None:
@@ -87,6 +116,7 @@ class Commit:
                     written,
                     begun,
                     forced=is_forced,
+                    fills=known is None or known.size_bytes == 0,
                     is_twin=known is not None and known.sha256 == body.sha256,
                     is_news=is_news(save, body, known),
                 )
@@ -227,6 +257,16 @@ class Commit:
             is_forced=is_forced,
         )
 
+    async def _found(self, save: Save, known: KnownHead, begun: Begun) -> Saved:
+        """Answer with what is stored already: nothing is written, nothing announced."""
+        await self._done_with(save)
+        return _saved(known, begun)
+
+    async def _done_with(self, save: Save) -> None:
+        """Forget the intent, so that nobody waits for its write."""
+        with suppress(HostError):
+            await self._ledger.forget(save)
+
     async def _publish(self, save: Save, saved: Saved) -> None:
         try:
             await self._ledger.publish(save, saved)
@@ -239,11 +279,14 @@ def _saved(
     begun: Begun,
     *,
     forced: bool = False,
+    fills: bool = False,
     is_twin: bool = False,
     is_news: bool = False,
 ) -> Saved:
     epoch = begun.lease.epoch if begun.lease else 0
-    return Saved(head=head, epoch=epoch, forced=forced, is_twin=is_twin, is_news=is_news)
+    return Saved(
+        head=head, epoch=epoch, forced=forced, fills=fills, is_twin=is_twin, is_news=is_news
+    )
 
 
 def _changed(known: KnownHead, verdict: Verdict, lease: Lease | None) -> FileChangedError:

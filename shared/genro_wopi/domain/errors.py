@@ -36,6 +36,11 @@ RETRY_AFTER_S: Final = 2
 class HostError(Exception):
     """Base of the errors that this host raises on purpose."""
 
+    recovery_id: str = ""
+    """Of a save that was refused: its recovery copy; empty where none was kept."""
+    nothing_typed: bool = False
+    """Of a save that was refused: its bytes are a template that nobody has typed into."""
+
 
 class InvalidRequestError(HostError):
     """The request breaks the protocol; sending it again cannot help."""

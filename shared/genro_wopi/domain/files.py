@@ -174,7 +174,14 @@ class FileRegistry(Protocol):
         ...
 
     async def observe(
-        self, file_id: FileId, head: Head, *, reader: str = "", deadline_s: float = 0.0
+        self,
+        file_id: FileId,
+        head: Head,
+        *,
+        reader: str = "",
+        editor: str = "",
+        loads: bool = True,
+        deadline_s: float = 0.0,
     ) -> KnownHead:
         """Register the head that the storage shows and return its version.
 
@@ -185,6 +192,8 @@ class FileRegistry(Protocol):
             file_id: the file.
             head: as the storage shows it now.
             reader: the session that is reading these bytes; it and its lease remember the version.
+            editor: which editor reads; empty where it is not known.
+            loads: whether that editor may save what it reads.
             deadline_s: monotonic time until which an outage is waited for.
         """
         ...

@@ -1,8 +1,8 @@
 """What a save may do to the head that is there: step 3 of the commit, without any effect.
 
-A head is a save's *own* where the same session wrote it, or the same Collabora process. Own saves
-are put in order by the moments at which they were sent; for all others it counts what the bytes
-were made from.
+A head is a save's *own* where the same session wrote it, or the same editor: a Collabora process,
+or a server that has held its lock ever since. Own saves are put in order by the moments at which
+they were sent; for all others it counts what the bytes were made from.
 """
 
 from enum import Enum, auto
@@ -48,17 +48,18 @@ def judge(save: Save, sha256: str, head: KnownHead | None, begun: Begun) -> Verd
 
 
 def is_own(save: Save, head: KnownHead, lease: Lease | None) -> bool:
-    """Tell whether this editor wrote the head: its session, or the same Collabora process.
+    """Tell whether this editor wrote the head: its session, or the same process for all its users.
 
-    A process is known by its random lock. Heads written before that was noted are known by the
-    epoch, which a failover may take back and give to somebody else.
+    A Collabora process is known by its random lock. Heads written before that was noted are known
+    by the epoch, which a failover may take back and give to somebody else. OnlyOffice's lock proves
+    nothing; one of its servers is known by its address and by a lease that was never broken.
     """
     if _own(save, head):
         return True
-    if head.lock:
-        is_process = head.lock == lock_digest(save.lock_id)
-    else:
-        is_process = lease is not None and 0 < lease.epoch == head.epoch
+    is_held = lease is not None and 0 < lease.epoch == head.epoch
+    if is_held and lease is not None and save.editor and save.editor == lease.editor:
+        return True
+    is_process = head.lock == lock_digest(save.lock_id) if head.lock else is_held
     return save.one_process_per_document and is_process
 
 
@@ -80,6 +81,28 @@ def may_adopt(save: Save, known: KnownHead) -> bool:
     if save.timestamp != format_us(known.last_modified_us):
         return False
     return own or known.last_modified_us < save.session_created_us
+
+
+def is_blind(save: Save, sha256: str, head: KnownHead | None, begun: Begun) -> bool:
+    """Tell whether a save replaces bytes that its editor never had.
+
+    OnlyOffice opens from its cache, or with text that was refused before, and shows a fresh
+    timestamp.
+    """
+    if head is None or head.size_bytes == 0 or begun.lease is None or head.sha256 == sha256:
+        return False
+    return not is_own(save, head, begun.lease) and begun.seen_version != head.version
+
+
+def is_template_again(save: Save, sha256: str, begun: Begun) -> bool:
+    """Tell whether a body is what first filled the file: each who opens one of 0 bytes sends it."""
+    return save.lock_id is None and bool(sha256) and sha256 == begun.filled_sha256
+
+
+def is_untouched(save: Save, sha256: str, head: KnownHead | None) -> bool:
+    """Tell whether an editor sends what is stored, as it says itself: it adds nothing."""
+    is_same = head is not None and bool(sha256) and head.sha256 == sha256
+    return is_same and save.is_modified_by_user is False
 
 
 def is_news(save: Save, body: Body, known: KnownHead | None) -> bool:

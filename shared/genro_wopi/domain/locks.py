@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from genro_wopi.domain.errors import LockMismatchError
-from genro_wopi.domain.identifiers import FileId, SessionId
+from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
 from genro_wopi.protocol.lock_id import LockId
 from genro_wopi.protocol.times import format_us
 
@@ -31,6 +31,8 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     expires_us: int
     holder: str
     """The name of the person whose session took it."""
+    editor: str = ""
+    """Whose string it is; empty where that is not known."""
 
 
 class LockRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +47,9 @@ class LockRequest(msgspec.Struct, frozen=True, kw_only=True):
     """X-WOPI-TimeStamp in ticks; 0 where there is none."""
     can_edit: bool
     holder: str
+    editor: str = ""
+    """Which editor asks: another one's equal string is another lock. Empty where not known."""
+    tenant_id: TenantId = TenantId("")
 
 
 class LockStore(Protocol):
@@ -54,7 +59,8 @@ class LockStore(Protocol):
     acquisition and append the event of a transition; it MUST be safe to run twice with one
     `request_id`. Each returns the version of the file (empty when it was never seen).
 
-    All raise `LockMismatchError`, `UnauthenticatedError` (the session ended), `UnavailableError`.
+    All raise `LockMismatchError` and `UnavailableError`; all but `unlock` and `leave` raise
+    `SessionEndedError`.
     """
 
     async def lock(self, request: LockRequest, *, deadline_s: float) -> str:
@@ -78,7 +84,11 @@ class LockStore(Protocol):
         ...
 
     async def unlock(self, request: LockRequest, *, deadline_s: float) -> str:
-        """Release the lock; its last save may still arrive for a minute."""
+        """Release the lock, whatever became of the session; a save may still come for a minute."""
+        ...
+
+    async def leave(self, request: LockRequest, *, deadline_s: float) -> bool:
+        """Release the lock unless others have the document open; False where it stays."""
         ...
 
 

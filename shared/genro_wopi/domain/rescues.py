@@ -39,8 +39,31 @@ def rescue_note(rescue_id: str) -> str:
     return f"{rescue_id}.json"
 
 
+SESSION_COPIES_MAX: Final = 10
+SESSION_BYTES_MAX: Final = 256 * 1024 * 1024
+TENANT_COPIES_MAX: Final = 1_000
+TENANT_BYTES_MAX: Final = 10 * 1024**3
+"""What is kept at most of saves that were refused for their session's sake. Of one session the
+newest takes the place of the oldest; a tenant that has so much keeps no more, until copies end."""
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """Room for one more copy."""
+
+    is_full: bool = False
+    """The tenant keeps as much as it may; nothing was noted."""
+    known_id: str = ""
+    """The same session's copy of the same bytes; empty for none."""
+    replaced_ids: tuple[str, ...] = ()
+    """Older copies of the session that give way."""
+
+
 class RescueStore(Protocol):
     """Where it is noted which recovery copies there are; the bytes lie in the storage."""
+
+    async def make_room(self, rescue: Rescue) -> Room:
+        """Note a copy that counts against its session and tenant. MUST be atomic; may run twice."""
+        ...
 
     async def put(self, rescue: Rescue) -> None:
         """Note a copy."""

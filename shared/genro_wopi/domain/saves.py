@@ -10,6 +10,7 @@ from genro_wopi.domain.files import Head, KnownHead
 from genro_wopi.domain.identifiers import FileId, SessionId
 from genro_wopi.domain.locks import Lease
 from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.rescues import Rescue
 from genro_wopi.protocol.lock_id import LockId
 
 
@@ -34,6 +35,8 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     is_exit_save: bool = False
     is_modified_by_user: bool | None = None
     editors: tuple[str, ...] = ()
+    editor: str = ""
+    """Which editor saves, and which server of a pool; empty where that is not known."""
     shows_part_of_lock: bool = False
     """Microsoft 365: a lock that is JSON may be shown in part."""
 
@@ -70,6 +73,10 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     """The head as registered."""
     path: StoragePath
     """Where the file lies, as registered."""
+    seen_version: str = ""
+    """The version whose bytes crossed last between the host and the editor that saves."""
+    filled_sha256: str = ""
+    """Digest of what first filled a file of 0 bytes: a template, as long as nobody typed."""
 
 
 class SaveLedger(Protocol):
@@ -95,8 +102,12 @@ class SaveLedger(Protocol):
         """Register the head, move the lease's base, announce. Safe to repeat."""
         ...
 
-    async def announce_rescue(self, save: Save, rescue_id: str, reason: str) -> None:
-        """Emit ``save_rescued``. Safe to repeat."""
+    async def forget(self, save: Save) -> None:
+        """Forget the intent of a save that writes nothing."""
+        ...
+
+    async def announce_rescue(self, rescue: Rescue) -> None:
+        """Emit ``save_rescued``, and forget the intent of that save. Safe to repeat."""
         ...
 
 
@@ -107,6 +118,8 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     forced: bool
     """The user chose to overwrite a change that the editor had not seen."""
+    fills: bool = False
+    """The file had no bytes before."""
     is_twin: bool = False
     """The bytes are those of the head before."""
     is_news: bool

@@ -1,8 +1,10 @@
 """Editing sessions: one user, one file, for a while.
 
-A session is *active* and slides while it is used, up to its maximum. Closing makes it *draining*:
-nothing new may be opened, but what was typed may still be saved for a grace. It ends *closed*,
-*expired* or *revoked*; a revoked one may do nothing at once.
+A session is *active* and slides while it is used, up to its maximum; editors speak with one
+session's token for all who have a document open, so it also slides while others use the document
+that it joined. Closing makes it *draining*: nothing new may be opened, but what was typed may still
+be saved for a grace, and for as long as the lock that it joined holds. It ends *closed*, *expired*
+or *revoked*; a revoked one may do nothing at once.
 """
 
 import hashlib
@@ -13,6 +15,7 @@ from typing import Final, Protocol
 import msgspec
 
 from genro_wopi.domain.access_tokens import Grant
+from genro_wopi.domain.errors import UnauthenticatedError
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
 from genro_wopi.domain.locks import Lease
@@ -28,6 +31,10 @@ LIFETIME_S_DEFAULT: Final = 12 * 3600
 
 GRACE_MS: Final = 10 * 60 * 1000
 """How long after its end a session may still save what its lock protects."""
+
+TOKEN_AFTER_MS: Final = 7 * 86_400_000
+"""How long after its session's end a token is still known as authentic: its editor may carry the
+text of others with it. What it may still do is decided where the session's state is."""
 
 ENDED_KEPT_MS: Final = 3600 * 1000
 """How long an ended session can still be looked at."""
@@ -151,9 +158,21 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"u-{_digest(self.tenant_id, self.account, self.user)}"
 
     @property
+    def lifetime_ms(self) -> int:
+        """How long it lasts however much it is used: what the application set, else half a day."""
+        own_s = self.options.max_lifetime_seconds
+        lifetime_ms = (own_s or LIFETIME_S_DEFAULT) * 1000
+        return min(lifetime_ms if own_s else max(lifetime_ms, self.ttl_ms), TTL_S_MAX * 1000)
+
+    @property
     def can_edit(self) -> bool:
         """Whether the session may change the file."""
         return Permission.EDIT in self.permissions
+
+    @property
+    def can_save(self) -> bool:
+        """Whether its editor may lock and save the file with its token."""
+        return self.can_edit
 
     @property
     def kind(self) -> EditorKind:
@@ -174,6 +193,8 @@ class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its file was ever read."""
     user_info: str = ""
     """What the editor keeps for this person (PUT_USER_INFO)."""
+    server: str = ""
+    """The server of its editor that it was given to last; see `editor_digest`."""
 
 
 class Purpose(StrEnum):
@@ -185,12 +206,36 @@ class Purpose(StrEnum):
     LOCK_STATE = "lock_state"
 
 
+class Asker(msgspec.Struct, frozen=True):
+    """The editor that sends a request."""
+
+    editor: str = ""
+    """Which one, and which server of a pool; empty where it is not known. See `editor_digest`."""
+    loads: bool = True
+    """Whether what it reads now may be saved by it; OnlyOffice shows readers a document apart."""
+
+
+ASKER_UNKNOWN: Final = Asker()
+
+
+class SessionEndedError(UnauthenticatedError):
+    """The session may not do this any more, or is not known."""
+
+    def __init__(self, session: Session | None = None, file: FileRecord | None = None) -> None:
+        super().__init__("The session has ended or does not belong to this file; create a new one.")
+        self.session = session
+        """None where nothing is known of it any more."""
+        self.file = file
+        """The file that the request names; None where there is none."""
+
+
 class Admission(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that one WOPI request needs of Redis, from one round trip."""
 
     status: SessionStatus
     file: FileRecord
     lease: Lease | None
+    asker: Asker = ASKER_UNKNOWN
 
     @property
     def session(self) -> Session:
@@ -202,21 +247,33 @@ class SessionStore(Protocol):
     """Where sessions are kept. Changes are atomic and safe to run twice."""
 
     async def admit(
-        self, session_id: SessionId, file_id: FileId, purpose: Purpose, *, deadline_s: float
+        self,
+        session_id: SessionId,
+        file_id: FileId,
+        purpose: Purpose,
+        *,
+        deadline_s: float,
+        asker: Asker = ASKER_UNKNOWN,
     ) -> Admission:
-        """Let a request of a session in; slides the session, notes the first read.
+        """Let a request of a session in; slides all who joined the document, notes the first read.
 
         Raises:
-            UnauthenticatedError: no such session on that file, or it may not do this any more.
+            SessionEndedError: no such session on that file, or it may not do this any more.
         """
         ...
 
-    async def create(self, session: Session, file: FileRecord, *, ends_us: int) -> SessionStatus:
+    async def create(
+        self, session: Session, file: FileRecord, *, ends_us: int, server: str = ""
+    ) -> SessionStatus:
         """Register a session on a registered file; emits ``session_created`` once.
 
         Raises:
             UnauthenticatedError: a traded one was ended before.
         """
+        ...
+
+    async def hand_out(self, session: Session, version: str, asker: Asker) -> None:
+        """Note that a session's editor was told where to read a version by itself."""
         ...
 
     async def put_user_info(self, session: Session, user_info: str) -> None:
@@ -237,6 +294,10 @@ class SessionStore(Protocol):
         self, tenant_id: TenantId, *, after: str, limit: int
     ) -> list[tuple[SessionId, str]]:
         """Return ids of a tenant's sessions with their cursors, oldest first."""
+        ...
+
+    async def place(self, session_id: SessionId, server: str) -> None:
+        """Note to which server of its editor a session is given now."""
         ...
 
     async def forget(self, tenant_id: TenantId, session_ids: Sequence[SessionId]) -> None:
@@ -264,6 +325,16 @@ class SessionStore(Protocol):
     async def launch(self, code: str) -> SessionId | None:
         """Return the session of a launch code."""
         ...
+
+
+def editor_digest(ref: EditorRef | None, address: str) -> str:
+    """Name an editor, and the server of it that a file was given to.
+
+    Args:
+        ref: the session's editor; None for none.
+        address: of the server; empty where the editor is no pool.
+    """
+    return _digest(ref.scope, ref.name, address)[:12] if ref else ""
 
 
 def _digest(*parts: str) -> str:

@@ -156,8 +156,10 @@ class Directory(Protocol):
         """
         ...
 
-    async def storage(self, tenant_id: TenantId, name: str) -> Storage:
-        """Return a storage of an active tenant.
+    async def storage(
+        self, tenant_id: TenantId, name: str, *, even_suspended: bool = False
+    ) -> Storage:
+        """Return a storage of an active tenant; of a suspended one where something is kept aside.
 
         Raises:
             NotFoundError: tenant or storage does not exist or is not active.

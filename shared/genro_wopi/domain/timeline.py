@@ -27,6 +27,8 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     status: int = _OK
     duration_ms: int = 0
     reason: str = ""
+    recovery_id: str = ""
+    """Of a save that was refused: the copy that was kept; empty for none."""
 
 
 class Timeline(Protocol):
@@ -51,6 +53,8 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     """How the editor should reach this host."""
     can_edit: bool
     is_over: bool
+    opened: bool
+    """Whether its editor has, or had, the document: one reads it for all who have it open."""
 
 
 def verdict(entries: Sequence[TimelineEntry], around: Circumstances) -> str:
@@ -66,9 +70,9 @@ def verdict(entries: Sequence[TimelineEntry], around: Circumstances) -> str:
     saved = last.get("put_file")
     if saved is not None:
         return "All is well: the last save was stored."
-    if "get_file" not in last:
+    if not around.opened:
         return "The editor asked about the file but has not read it yet."
-    return "All is well: the document is open; nothing was saved yet."
+    return "All is well: the document is open; nothing was saved with this session's token yet."
 
 
 def _before_any_call(entries: Sequence[TimelineEntry], around: Circumstances) -> str:
@@ -125,4 +129,8 @@ def _unsaved(last: dict[str, TimelineEntry], _: Circumstances) -> str:
     found = last.get("put_file")
     if found is None or found.status == _OK:
         return ""
-    return f"The last save was refused, and its bytes were kept as a recovery copy: {found.reason}"
+    if found.recovery_id:
+        kept = f"its bytes were kept as recovery copy {found.recovery_id}"
+    else:
+        kept = "none of its bytes were kept"
+    return f"The last save was refused, and {kept}: {found.reason}"

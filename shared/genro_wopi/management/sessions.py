@@ -110,6 +110,8 @@ class TimelineItem(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     duration_ms: int
     reason: str
+    recovery_id: str | None = None
+    """Of a save that was refused: the recovery copy of its bytes, where one was kept."""
 
 
 class SessionTimeline(msgspec.Struct, frozen=True, kw_only=True):

@@ -108,6 +108,9 @@ class Property(msgspec.Struct, frozen=True):
     """Which kinds of editor get it; None for all."""
 
 
+NAME_LENGTH_MAX: Final = 255
+"""Of a file's name; what is told is without its extension."""
+
 _COLLABORA: Final = frozenset({EditorKind.COLLABORA})
 _ONLYOFFICE: Final = frozenset({EditorKind.ONLYOFFICE})
 _M365: Final = frozenset({EditorKind.M365, EditorKind.GENERIC})
@@ -150,6 +153,7 @@ PROPERTIES: Final = (
     Property("BreadcrumbFolderName", lambda f: f.breadcrumb_folder_name),
     Property("BreadcrumbFolderUrl", lambda f: f.breadcrumb_folder_url),
     Property("BreadcrumbDocName", lambda f: f.breadcrumb_doc_name),
+    Property("FileNameMaxLength", lambda f: NAME_LENGTH_MAX - len(f.extension), _ONLYOFFICE),
     Property("LicenseCheckForEditIsEnabled", lambda f: f.can_edit, _M365),
     Property("AllowExternalMarketplace", lambda _: False, _M365),
     Property("PostMessageOrigin", lambda f: f.post_message_origin, _NOT_M365),

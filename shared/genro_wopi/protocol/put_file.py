@@ -37,6 +37,8 @@ class PutFileHeaders(msgspec.Struct, frozen=True, kw_only=True):
 def parse_put_file_headers(headers: dict[str, str]) -> PutFileHeaders:
     """Read the headers of a PutFile request; their names are lower case."""
     modified = cool_header(headers, "ismodifiedbyuser")
+    if modified is None and "x-lool-wopi-timestamp" in headers:
+        modified = "false"  # OnlyOffice leaves out what is false.
     size = headers.get(names.SIZE.lower(), "")
     editors = headers.get(names.EDITORS.lower(), "")[:EDITORS_LENGTH_MAX]
     return PutFileHeaders(

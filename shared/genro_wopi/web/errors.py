@@ -9,6 +9,7 @@ import msgspec
 
 from genro_wopi.domain import errors
 from genro_wopi.domain.secrets import UnreadableSecretError
+from genro_wopi.domain.sessions import SessionEndedError
 from genro_wopi.domain.storages import HeadChangedError, StorageFaultError
 from genro_wopi.protocol import headers as names
 from genro_wopi.protocol.file_name import encode_name
@@ -19,6 +20,7 @@ STATUS: Final[dict[type[Exception], int]] = {
     errors.InvalidRequestError: 400,
     errors.InvalidNameError: 400,
     errors.UnauthenticatedError: 401,
+    SessionEndedError: 401,
     errors.ForbiddenError: 403,
     errors.NotFoundError: 404,
     errors.SuspendedError: 404,

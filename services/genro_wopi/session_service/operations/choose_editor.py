@@ -9,12 +9,21 @@ from genro_wopi.domain.editors import Editor, ProofPolicy
 from genro_wopi.domain.errors import FieldError, InvalidFieldsError
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.paths import extension_of
-from genro_wopi.domain.sessions import EditorRef, Session
+from genro_wopi.domain.sessions import EditorRef, Session, editor_digest
 from genro_wopi.domain.tenants import Tenant, WopiMode
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.protocol.discovery import Action
 from genro_wopi.protocol.editor_url import build_editor_url, choose_action
 from genro_wopi.session_service.operations.desk import Desk
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a session's editor starts."""
+
+    url: str | None = None
+    """None where it cannot be made now."""
+    server: str = ""
+    """Which server of the editor that is; see `editor_digest`."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,19 +89,20 @@ async def _candidates(desk: Desk, tenant: Tenant, named: str | None) -> list[Edi
     return [e for e in candidates if named is None or e.name == named]
 
 
-async def editor_url(desk: Desk, session: Session, *, is_empty: bool) -> str | None:
-    """Return the address that starts the session's editor; None where it cannot be made now."""
+async def editor_start(desk: Desk, session: Session, *, is_empty: bool) -> Start:
+    """Return the address that starts the session's editor, and the server that it goes to."""
     if session.editor is None:
-        return None
+        return Start()
     editor = await desk.editors.editor(session.editor)
     answering = await desk.editors.answering(editor, session.file_id) if editor else None
     if answering is None:
-        return None
+        return Start(server=editor_digest(session.editor, ""))
     editor, state = answering
+    server = editor_digest(session.editor, editor.url if editor.addresses else "")
     actions = state.discovery.actions
     action = _action(actions, session.file_path, wants_edit=session.can_edit, is_empty=is_empty)
     if action is None:
-        return None
+        return Start(server=server)
     lang = session.lang or ""
     placeholders = {
         "UI_LLCC": lang,
@@ -105,7 +115,7 @@ async def editor_url(desk: Desk, session: Session, *, is_empty: bool) -> str | N
     )
     if editor.kind is EditorKind.COLLABORA and lang:
         url += f"&lang={lang}"
-    return url
+    return Start(url=url, server=server)
 
 
 def _action(

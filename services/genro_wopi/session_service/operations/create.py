@@ -11,9 +11,7 @@ from genro_wopi.domain.identifiers import new_session_id
 from genro_wopi.domain.paths import parse_path
 from genro_wopi.domain.private_info import PrivateInfo, seal_private_info
 from genro_wopi.domain.sessions import (
-    LIFETIME_S_DEFAULT,
     TTL_S_DEFAULT,
-    TTL_S_MAX,
     Permission,
     Session,
     SessionOptions,
@@ -25,7 +23,7 @@ from genro_wopi.protocol.times import format_us
 from genro_wopi.session_service.operations.choose_editor import (
     Choice,
     choose_editor,
-    editor_url,
+    editor_start,
     require_editor,
 )
 from genro_wopi.session_service.operations.desk import Desk
@@ -68,14 +66,13 @@ async def create_session(desk: Desk, caller: Caller, request: SessionCreate) -> 
         is_empty=is_empty,
     )
     session = _session(desk, tenant, file, request, choice)
-    lifetime_s = session.options.max_lifetime_seconds or LIFETIME_S_DEFAULT
-    lifetime_s = min(max(lifetime_s, session.ttl_ms // 1000), TTL_S_MAX)
-    ends_us = session.created_us + lifetime_s * 1_000_000
-    status = await desk.sessions.create(session, file, ends_us=ends_us)
+    ends_us = session.created_us + session.lifetime_ms * 1000
+    start = await editor_start(desk, session, is_empty=is_empty)
+    status = await desk.sessions.create(session, file, ends_us=ends_us, server=start.server)
     code = secrets.token_urlsafe(24)
     await desk.sessions.put_launch(code, session.session_id)
     token = desk.token(status).reveal()
-    url = await editor_url(desk, session, is_empty=is_empty)
+    url = start.url
     if url and session.options.include_token_in_editor_url:
         url += f"&access_token={token}&access_token_ttl={status.ends_us // 1000}"
     return SessionCreated(

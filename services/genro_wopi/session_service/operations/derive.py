@@ -6,7 +6,7 @@ from genro_wopi.domain.access_tokens import AccessClaims, Grant, TradedTokens
 from genro_wopi.domain.errors import UnauthenticatedError
 from genro_wopi.domain.identifiers import FileId, SessionId, derived_session_id
 from genro_wopi.domain.reach import Right, may
-from genro_wopi.domain.sessions import GRACE_MS, SessionState
+from genro_wopi.domain.sessions import TOKEN_AFTER_MS, SessionState
 from genro_wopi.session_service.operations.desk import Desk
 
 
@@ -42,9 +42,9 @@ async def trade_tokens(desk: Desk, request: TradeRequest) -> TradedTokens:
                 editor=f"{editor.scope}/{editor.name}" if editor else "",
                 editor_kind=editor.kind if editor else "",
                 is_unsigned=editor.is_unsigned if editor else False,
-                can_edit=session.can_edit,
+                can_edit=session.can_save,
                 user=session.user or session.account,
-                expires_us=status.ends_us + GRACE_MS * 1000,
+                expires_us=status.ends_us + TOKEN_AFTER_MS * 1000,
                 parent=parent,
                 grant=request.grant,
             )

@@ -11,7 +11,7 @@ from genro_wopi.domain.files import FileRegistry
 from genro_wopi.domain.identifiers import SessionId
 from genro_wopi.domain.instance import InstanceStore
 from genro_wopi.domain.secrets import Secret, SecretRing
-from genro_wopi.domain.sessions import GRACE_MS, SessionStatus, SessionStore
+from genro_wopi.domain.sessions import TOKEN_AFTER_MS, SessionStatus, SessionStore
 from genro_wopi.domain.storages import StorageOpener
 from genro_wopi.domain.tenants import Directory
 from genro_wopi.domain.timeline import Timeline
@@ -41,10 +41,10 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.src_url}/wopi/files/{file_id}"
 
     def token(self, status: SessionStatus) -> Secret:
-        """Sign an access token that lives as long as the session can, its grace included.
+        """Sign an access token for the server of its editor that the session was given to last.
 
-        Whether an ended session may still do something is decided where its state is; a token that
-        ended with it would turn the last save away.
+        It lives longer than the session can. Whether an ended session may still do something is
+        decided where its state is; a token that ended with it would turn the last save away.
         """
         session = status.session
         editor = session.editor
@@ -56,9 +56,10 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
                 editor=f"{editor.scope}/{editor.name}" if editor else "",
                 editor_kind=editor.kind if editor else "",
                 is_unsigned=editor.is_unsigned if editor else False,
-                can_edit=session.can_edit,
+                can_edit=session.can_save,
                 user=session.user or session.account,
-                expires_us=status.ends_us + GRACE_MS * 1000,
+                expires_us=status.ends_us + TOKEN_AFTER_MS * 1000,
+                address=status.server,
             )
         )
 

@@ -1,5 +1,7 @@
 """What the page that shows an editor needs: its address, a token, and later a new token."""
 
+import msgspec
+
 from genro_wopi.domain.errors import NotFoundError, UnauthenticatedError
 from genro_wopi.domain.paths import base_name, parse_path
 from genro_wopi.domain.sessions import LIFETIME_S_DEFAULT, Session, SessionState
@@ -7,7 +9,7 @@ from genro_wopi.domain.storages import StorageFaultError
 from genro_wopi.domain.timeline import LAUNCH, TimelineEntry
 from genro_wopi.management.launches import Launch, LaunchRequest, TokenRenewal
 from genro_wopi.management.sessions import SessionRenewed
-from genro_wopi.session_service.operations.choose_editor import editor_url
+from genro_wopi.session_service.operations.choose_editor import editor_start
 from genro_wopi.session_service.operations.desk import Desk, renewed_view
 
 
@@ -23,7 +25,11 @@ async def open_launch(desk: Desk, request: LaunchRequest) -> Launch:
         raise NotFoundError("This link has expired. Go back and open the document again.")
     session = status.session
     tenant = await desk.directory.tenant(session.tenant_id)
-    url = await editor_url(desk, session, is_empty=await _is_empty(desk, session))
+    start = await editor_start(desk, session, is_empty=await _is_empty(desk, session))
+    url = start.url
+    if start.server != status.server:
+        await desk.sessions.place(session.session_id, start.server)
+        status = msgspec.structs.replace(status, server=start.server)
     entry = TimelineEntry(
         at_us=desk.clock.now_us(),
         what=LAUNCH,
@@ -76,4 +82,4 @@ async def renew_token(desk: Desk, request: TokenRenewal) -> SessionRenewed:
     renewed = await desk.sessions.renew(session.session_id, ttl_ms=session.ttl_ms, ends_us=ends_us)
     if renewed is None:
         raise UnauthenticatedError("The session has ended.")
-    return renewed_view(desk, renewed)
+    return renewed_view(desk, msgspec.structs.replace(renewed, server=claims.address))

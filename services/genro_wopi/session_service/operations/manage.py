@@ -2,10 +2,12 @@
 
 from typing import Final
 
+import msgspec
+
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.errors import ConflictError
 from genro_wopi.domain.identifiers import SessionId
-from genro_wopi.domain.sessions import LIFETIME_S_DEFAULT, SessionState, SessionStatus
+from genro_wopi.domain.sessions import SessionState, SessionStatus
 from genro_wopi.domain.timeline import Circumstances, verdict
 from genro_wopi.management.sessions import (
     SessionCleaned,
@@ -73,6 +75,7 @@ async def session_timeline(desk: Desk, caller: Caller, request: SessionRef) -> S
         src_url=desk.src_url,
         can_edit=session.can_edit,
         is_over=status.state is not SessionState.ACTIVE,
+        opened=status.opened,
     )
     return SessionTimeline(
         session_id=session.session_id,
@@ -86,6 +89,7 @@ async def session_timeline(desk: Desk, caller: Caller, request: SessionRef) -> S
                 status=e.status,
                 duration_ms=e.duration_ms,
                 reason=e.reason,
+                recovery_id=e.recovery_id or None,
             )
             for e in entries
         ],
@@ -101,8 +105,8 @@ async def renew_session(desk: Desk, caller: Caller, request: SessionRenew) -> Se
     status = await session_of(desk, caller, request.session_id, request.tenant_id)
     session = status.session
     ttl_ms = request.ttl_seconds * 1000 if request.ttl_seconds else session.ttl_ms
-    lifetime_s = session.options.max_lifetime_seconds or LIFETIME_S_DEFAULT
-    ends_us = desk.clock.now_us() + max(lifetime_s * 1000, ttl_ms) * 1000
+    lifetime_ms = msgspec.structs.replace(session, ttl_ms=ttl_ms).lifetime_ms
+    ends_us = desk.clock.now_us() + lifetime_ms * 1000
     renewed = await desk.sessions.renew(session.session_id, ttl_ms=ttl_ms, ends_us=ends_us)
     if renewed is None:
         raise ConflictError("The session has ended; create a new one.")

@@ -13,7 +13,8 @@ from genro_wopi.domain.access_tokens import AccessClaims, Grant
 from genro_wopi.domain.errors import UnauthenticatedError
 from genro_wopi.domain.identifiers import FileId
 from genro_wopi.domain.reach import may_begin, require_reach
-from genro_wopi.domain.sessions import Admission, Breadcrumb, Purpose, SessionState
+from genro_wopi.domain.sessions import Admission, Asker, Breadcrumb, Purpose, SessionState
+from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.protocol.proof import ProofHeaders
 from genro_wopi.wopi_service.operations.host import READ_PATIENCE_S, Host
 
@@ -62,11 +63,22 @@ async def admit(
         UnavailableError: Redis stayed away.
     """
     claims = await identify(host, request)
-    deadline_s = host.deadline(patience_s)
+    return await admit_identified(host, claims, purpose, deadline_s=host.deadline(patience_s))
+
+
+async def admit_identified(
+    host: Host, claims: AccessClaims, purpose: Purpose, *, deadline_s: float
+) -> Admission:
+    """Let in what a token that was checked says.
+
+    Raises:
+        SessionEndedError: the session has ended.
+        UnavailableError: Redis stayed away.
+    """
 
     async def attempt() -> Admission:
         return await host.sessions.admit(
-            claims.session_id, claims.file_id, purpose, deadline_s=deadline_s
+            claims.session_id, claims.file_id, purpose, deadline_s=deadline_s, asker=_asker(claims)
         )
 
     admission = await in_session(host, claims, attempt)
@@ -89,6 +101,12 @@ def _goes_on(admission: Admission, purpose: Purpose) -> bool:
     """
     is_edited = admission.status.opened and admission.lease is not None
     return is_edited or purpose is Purpose.SAVE
+
+
+def _asker(claims: AccessClaims) -> Asker:
+    """Return which editor asks; OnlyOffice shows readers a document of their own."""
+    loads = claims.can_edit or claims.editor_kind != EditorKind.ONLYOFFICE
+    return Asker(claims.address, loads)
 
 
 async def in_session(host: Host, claims: AccessClaims, attempt: Callable[[], Awaitable[T]]) -> T:

@@ -25,7 +25,7 @@ from genro_wopi.protocol.check_file_info import (
 )
 from genro_wopi.protocol.times import format_us
 from genro_wopi.wopi_service.operations.admission import EditorRequest, admit
-from genro_wopi.wopi_service.operations.host import Host, existing
+from genro_wopi.wopi_service.operations.host import READ_PATIENCE_S, Host, existing
 
 FILE_URL_LIFE_S: Final = 300
 """An editor reads the file right after it asked about it."""
@@ -44,19 +44,26 @@ async def answer_check_file_info(host: Host, request: EditorRequest) -> dict[str
     session = admission.session
     tenant = await host.directory.tenant(session.tenant_id)
     file_url = await node.presigned_url(life_s=FILE_URL_LIFE_S)
+    if file_url is not None:
+        await host.sessions.hand_out(session, known.version, admission.asker)
     facts = _facts(host, tenant, admission, known, file_url)
     return check_file_info(facts, session.kind)
 
 
 async def known_head(
-    host: Host, admission: Admission, head: Head, *, reader: str = ""
+    host: Host, admission: Admission, head: Head, *, reads: bool = False
 ) -> KnownHead:
     """Return the registered head; a second round trip only where the storage shows another one."""
     registered = admission.file.head
     if registered is not None and registered.fingerprint == head.fingerprint:
         return registered
     return await host.registry.observe(
-        admission.file.file_id, head, reader=reader, deadline_s=host.deadline(3.0)
+        admission.file.file_id,
+        head,
+        reader=admission.session.session_id if reads else "",
+        editor=admission.asker.editor,
+        loads=admission.asker.loads,
+        deadline_s=host.deadline(READ_PATIENCE_S),
     )
 
 

@@ -68,8 +68,7 @@ async def open_file(
         except NotFoundError:
             node, _ = await existing(host, admission.file)
             opened = await stack.enter_async_context(node.open_read(first=first, last=last))
-        reader = admission.session.session_id
-        head = await known_head(host, admission, opened.head, reader=reader)
+        head = await known_head(host, admission, opened.head, reads=True)
         if part is not None and registered is not None and head.version != registered.version:
             raise RangeError(head.size_bytes)
         if expected_bytes_max is not None and head.size_bytes > expected_bytes_max:

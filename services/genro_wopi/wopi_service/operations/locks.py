@@ -66,6 +66,8 @@ async def change_lock(host: Host, request: EditorRequest, headers: LockHeaders) 
         attempt=headers.attempt,
         can_edit=claims.can_edit,
         holder=claims.user,
+        editor=claims.address,
+        tenant_id=claims.tenant_id,
     )
     if claims.grant is Grant.LISTED and override is not Override.UNLOCK:
         await admit(host, request, Purpose.LOCK_STATE, patience_s=LOCK_PATIENCE_S)

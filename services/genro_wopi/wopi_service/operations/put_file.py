@@ -1,40 +1,56 @@
 """PutFile: receive the whole body, then commit it once.
 
-A body that was received whole and is refused is kept as a recovery copy and announced; nothing that
-somebody typed is thrown away.
+A body that was received whole and is refused, for whatever reason, is kept as a recovery copy and
+announced; nothing that somebody typed is thrown away. What is known before the body came (the
+session has ended, the person may only read) is noted as the request's refusal, and said after it.
 
 Spec: https://learn.microsoft.com/microsoft-365/cloud-storage-partner-program/rest/files/putfile
 """
 
 import msgspec
 
+from genro_wopi.domain.access_tokens import AccessClaims
 from genro_wopi.domain.commit import Commit
 from genro_wopi.domain.errors import (
-    FileChangedError,
     HostError,
-    LockMismatchError,
+    InvalidRequestError,
+    StorageFullError,
     UnauthenticatedError,
+    UnavailableError,
 )
+from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import new_save_id
-from genro_wopi.domain.memory_body import MemoryBody
-from genro_wopi.domain.rescues import Rescue, rescue_note
 from genro_wopi.domain.saves import FileMovedError, Save, Saved
-from genro_wopi.domain.sessions import Admission, Purpose
-from genro_wopi.domain.storages import Body, StorageNode
+from genro_wopi.domain.sessions import Purpose, Session, SessionEndedError, SessionState
+from genro_wopi.domain.storages import Body, StorageFaultError
 from genro_wopi.protocol.check_file_info import EditorKind
-from genro_wopi.protocol.lock_id import LockId, parse_lock_id
+from genro_wopi.protocol.lock_id import LockId
 from genro_wopi.protocol.put_file import PutFileHeaders
-from genro_wopi.wopi_service.operations.admission import EditorRequest, admit
+from genro_wopi.wopi_service.operations.admission import (
+    EditorRequest,
+    admit_identified,
+    identify,
+)
 from genro_wopi.wopi_service.operations.host import SAVE_PATIENCE_S, Host, node_of
+from genro_wopi.wopi_service.operations.keep_aside import Refused, keep_aside
 from genro_wopi.wopi_service.operations.locks import require_lock_id
+
+_OUTAGES = (UnavailableError, StorageFaultError, StorageFullError)
+"""Faults of ours: the editor is asked to send the same again."""
 
 
 class SaveRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A PutFile that was let in; its body comes next."""
+    """A PutFile of an authentic token; its body comes next."""
 
-    admission: Admission
+    claims: AccessClaims
+    file: FileRecord
+    session: Session | None
+    """None where nothing is known of it any more."""
+    is_active: bool
     lock_id: LockId | None
     headers: PutFileHeaders
+    refusal: HostError | None = None
+    """Why it will not be stored, as far as that is known before its body."""
 
 
 async def admit_save(
@@ -43,32 +59,89 @@ async def admit_save(
     """Let a save in before its body is read.
 
     Raises:
-        UnauthenticatedError: the token does not count, or the session may not change the file.
-        InvalidRequestError: X-WOPI-Lock is not a lock.
+        UnauthenticatedError: the token does not count, or its file is not known.
         ProofRefusedError: the request was not signed by the session's editor.
+        UnavailableError: Redis stayed away.
     """
-    if lock and parse_lock_id(lock) is None:
-        require_lock_id(lock, "X-WOPI-Lock")
-    admission = await admit(host, request, Purpose.SAVE, patience_s=SAVE_PATIENCE_S)
-    if not admission.session.can_edit:
-        raise UnauthenticatedError("This session may not change the file.")
-    return SaveRequest(admission=admission, lock_id=LockId(lock) if lock else None, headers=headers)
+    claims = await identify(host, request)
+    return await admit_identified_save(host, claims, lock, headers)
+
+
+async def admit_identified_save(
+    host: Host, claims: AccessClaims, lock: str | None, headers: PutFileHeaders
+) -> SaveRequest:
+    """Let a save in whose token was checked, now or when its body was received.
+
+    Raises:
+        SessionEndedError: nothing is known of the session's file.
+        UnavailableError: Redis stayed away.
+    """
+    refusal: HostError | None = None
+    deadline_s = host.deadline(SAVE_PATIENCE_S)
+    try:
+        admission = await admit_identified(host, claims, Purpose.SAVE, deadline_s=deadline_s)
+        file, session = admission.file, admission.session
+        is_active = admission.status.state is SessionState.ACTIVE
+        if not session.can_save:
+            refusal = UnauthenticatedError("This session may not change the file.")
+    except SessionEndedError as ended:
+        if ended.file is None:
+            raise
+        file, session, refusal, is_active = ended.file, ended.session, ended, False
+    try:
+        lock_id = require_lock_id(lock, "X-WOPI-Lock") if lock else None
+    except InvalidRequestError as invalid:
+        lock_id, refusal = None, refusal or invalid
+    return SaveRequest(
+        claims=claims,
+        file=file,
+        session=session,
+        is_active=is_active,
+        lock_id=lock_id,
+        headers=headers,
+        refusal=refusal,
+    )
 
 
 async def commit_save(host: Host, save_request: SaveRequest, body: Body) -> Saved:
     """Commit a body that was received whole.
 
     Raises:
-        LockMismatchError: another lock holds the file, or none does; a recovery copy was kept.
-        FileChangedError: the head is not what the bytes were made from; a recovery copy was kept.
-        UnavailableError: Redis or the storage stayed away; nothing was changed.
+        LockMismatchError: another lock holds the file, or none does.
+        FileChangedError: the head is not what the bytes were made from.
+        UnauthenticatedError: the session has ended or may not change the file.
+        UnavailableError, StorageFaultError: Redis or the storage stayed away; nothing was changed.
         StorageFullError: no room; nothing was changed.
+        HostError: the file cannot be stored for another reason, whoever asks.
+
+    Whatever is raised but outages, the body was kept as a recovery copy where the error names one.
     """
-    admission, headers = save_request.admission, save_request.headers
-    node = await node_of(host, admission.file)
-    session = admission.session
+    save_id = new_save_id()
+    try:
+        if save_request.refusal is not None:
+            raise save_request.refusal
+        return await _commit(host, save_request, save_id, body)
+    except _OUTAGES:
+        raise
+    except HostError as refusal:
+        refused = Refused(
+            claims=save_request.claims,
+            file=save_request.file,
+            session=save_request.session,
+            is_bounded=save_request.refusal is not None or not save_request.is_active,
+            lock_id=save_request.lock_id,
+            save_id=save_id,
+        )
+        await keep_aside(host, refused, body, refusal)
+        raise
+
+
+async def _commit(host: Host, save_request: SaveRequest, save_id: str, body: Body) -> Saved:
+    session, headers = save_request.session, save_request.headers
+    if session is None:
+        raise SessionEndedError(None, save_request.file)
     save = Save(
-        save_id=new_save_id(),
+        save_id=save_id,
         file_id=session.file_id,
         session_id=session.session_id,
         session_created_us=session.created_us,
@@ -77,55 +150,19 @@ async def commit_save(host: Host, save_request: SaveRequest, body: Body) -> Save
         timestamp=headers.timestamp,
         attempt=headers.attempt,
         one_process_per_document=session.kind is EditorKind.COLLABORA,
+        editor=save_request.claims.address,
         shows_part_of_lock=session.kind is EditorKind.M365,
         is_autosave=headers.is_autosave,
         is_exit_save=headers.is_exit_save,
         is_modified_by_user=headers.is_modified_by_user,
         editors=headers.editors,
     )
+    node = await node_of(host, save_request.file)
     deadline_s = host.deadline(SAVE_PATIENCE_S)
-    try:
-        while True:
-            try:
-                commit = Commit(host.ledger, node, host.clock)
-                return await commit.put_file(save, body, deadline_s=deadline_s)
-            except FileMovedError:
-                file = await host.mover.settled(session.file_id, deadline_s=deadline_s)
-                node = await node_of(host, file)
-    except (LockMismatchError, FileChangedError) as refusal:
-        await _rescue(host, save_request, node, save, body, str(refusal))
-        raise
-
-
-async def _rescue(
-    host: Host,
-    save_request: SaveRequest,
-    node: StorageNode,
-    save: Save,
-    body: Body,
-    reason: str,
-) -> None:
-    """Keep a refused body aside. Where even that fails, the editor is asked to send it again."""
-    admission = save_request.admission
-    session = admission.session
-    rescue = Rescue(
-        rescue_id=save.save_id,
-        tenant_id=session.tenant_id,
-        storage_name=session.storage_name,
-        file_id=session.file_id,
-        file_path=node.path,
-        session_id=session.session_id,
-        account=session.account,
-        user=session.user,
-        size_bytes=body.size_bytes,
-        sha256=body.sha256,
-        reason=reason,
-        rescued_us=host.clock.now_us(),
-    )
-    await node.rescue(body, save.save_id)
-    await node.rescue(MemoryBody(msgspec.json.encode(rescue)), rescue_note(save.save_id))
-    await host.rescues.put(rescue)
-    try:
-        await host.ledger.announce_rescue(save, save.save_id, reason)
-    except HostError:
-        return  # The copy is there and listed; only its announcement is missing.
+    while True:
+        try:
+            commit = Commit(host.ledger, node, host.clock)
+            return await commit.put_file(save, body, deadline_s=deadline_s)
+        except FileMovedError:
+            file = await host.mover.settled(session.file_id, deadline_s=deadline_s)
+            node = await node_of(host, file)

@@ -5,9 +5,8 @@ from typing import Final
 import msgspec
 
 from genro_wopi.domain.errors import (
-    FileChangedError,
+    HostError,
     InvalidRequestError,
-    LockMismatchError,
     UnsupportedOperationError,
 )
 from genro_wopi.domain.identifiers import FileId
@@ -98,13 +97,13 @@ async def _put_file(service: WopiService, exchange: Exchange, file_id: FileId) -
         ) as body:
             try:
                 saved = await commit_save(service.host, save, body)
-            except (LockMismatchError, FileChangedError):
-                metrics.RESCUED.inc()
+            except HostError as refusal:
+                metrics.RESCUED.inc(1 if refusal.recovery_id else 0)
                 raise
     metrics.WOPI_BYTES.labels("received").inc(saved.head.size_bytes)
     get_logger().info(
         "save_committed",
-        file_id=save.admission.file.file_id,
+        file_id=save.file.file_id,
         version=saved.head.version,
         size_bytes=saved.head.size_bytes,
         forced=saved.forced,

@@ -77,6 +77,7 @@ class Journal:
                     status=answered.status,
                     duration_ms=int(answered.seconds * 1000),
                     reason=_reason(answered),
+                    recovery_id=getattr(answered.failure, "recovery_id", ""),
                 ),
             )
         self._log(exchange, answered, claims)

@@ -15,14 +15,26 @@ _CONNECTING: Final = (
 
 _DOCUMENTS: Final = (
     *("get", "set", "del", "exists", "expire", "pexpire", "pttl", "time", "scan"),
-    *("hget", "hset", "hdel", "hmget", "hincrby", "hsetnx", "hkeys", "hvals", "hexists", "hlen"),
+    *(
+        "hget",
+        "hgetall",
+        "hset",
+        "hdel",
+        "hmget",
+        "hincrby",
+        "hsetnx",
+        "hkeys",
+        "hvals",
+        "hexists",
+        "hlen",
+    ),
     *("zadd", "zrem", "zrange", "zrevrange", "zrangebyscore", "zrangebylex", "zremrangebyscore"),
     *("zcard", "zscore", "xadd", "rpush", "lrange", "ltrim", "llen"),
 )
 """What reads and changes records of sessions, files, locks and configuration."""
 
 _EVENTS: Final = (
-    *("hgetall", "lindex", "lpop", "sadd", "smembers", "zscan"),
+    *("lindex", "lpop", "sadd", "smembers", "zscan"),
     *("xread", "xrange", "xrevrange", "xdel", "xlen", "xtrim"),
 )
 
@@ -48,12 +60,18 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "wopi-service": (
         *_COMMON,
         *("wopi:{t:*}:user-info:*", "wopi:{t:*}:rescued", "wopi:{t:*}:rescue:*"),
-        *("wopi:{e:*}:*", "wopi:sweep"),
+        *("wopi:{t:*}:aside", "wopi:{e:*}:*", "wopi:sweep"),
     ),
     "callback-worker": (
         *_COMMON,
         *("wopi:{t:*}:rescued", "wopi:{t:*}:rescue:*", "wopi:{t:*}:audit", "wopi:{t:*}:audited:*"),
-        *("wopi:{t:*}:outbox", "wopi:{t:*}:outboxed:*", "wopi:audited", "wopi:upkeep-sweep"),
+        *(
+            "wopi:{t:*}:aside",
+            "wopi:{t:*}:outbox",
+            "wopi:{t:*}:outboxed:*",
+            "wopi:audited",
+            "wopi:upkeep-sweep",
+        ),
     ),
 }
 """Only the gateway sees API keys, the console's visits and kept answers."""

@@ -107,7 +107,14 @@ class RedisFileRegistry:
         return FileId(file_id) if file_id else None
 
     async def observe(
-        self, file_id: FileId, head: Head, *, reader: str = "", deadline_s: float = 0.0
+        self,
+        file_id: FileId,
+        head: Head,
+        *,
+        reader: str = "",
+        editor: str = "",
+        loads: bool = True,
+        deadline_s: float = 0.0,
     ) -> KnownHead:
         """See FileRegistry."""
         names = FileKeys(file_id)
@@ -122,7 +129,7 @@ class RedisFileRegistry:
                 names.intents,
                 names.session(writer),
             ),
-            (reader, *head_arguments(head), file_id),
+            (reader, *head_arguments(head), file_id, editor, int(loads)),
             deadline_s=deadline_s,
         )
         known = known_head(row)

@@ -8,10 +8,11 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{NN}:file:<file_id>              | hash   | permanent (registry)    | all                 |
 | wopi:{NN}:lock:<file_id>              | hash   | 30 min after a refresh  | wopi-service        |
 | wopi:{NN}:released:<file_id>          | hash   | 60 s                    | wopi-service        |
-| wopi:{NN}:session:<session_id>        | hash   | its end + grace + 1 h   | session-, wopi-serv.|
+| wopi:{NN}:session:<session_id>        | hash   | its end or lock + 70 min | session-, wopi-serv.|
 | wopi:{NN}:timeline:<session_id>       | list   | 2 days                  | wopi-, session-serv.|
 | wopi:{NN}:children:<session_id>       | hash   | 8 days                  | wopi-service        |
 | wopi:{NN}:open:<file_id>              | hash   | 8 days                  | wopi-service        |
+| wopi:{NN}:told:<session_id>:<id>      | string | 1 day                   | wopi-service        |
 | wopi:{NN}:live                        | zset   | permanent, trimmed      | session-service     |
 | wopi:{NN}:intents                     | zset   | permanent, trimmed      | wopi-service        |
 | wopi:{NN}:unaudited                   | stream | permanent, moved to audit | callback-worker   |
@@ -31,6 +32,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{t:T}:user-info:<sha256>         | string | 400 days                | wopi-service        |
 | wopi:{t:T}:rescued                    | zset   | permanent, trimmed      | wopi-service        |
 | wopi:{t:T}:rescue:<id>                | string | permanent, until its end | wopi-service       |
+| wopi:{t:T}:aside                      | hash   | permanent, until their end | wopi-service     |
 | wopi:{t:T}:audit                      | stream | permanent, trimmed      | gateway, callback-w.|
 | wopi:{t:T}:audited:<event_id>         | string | 1 h                     | callback-worker     |
 | wopi:{t:T}:outbox                     | stream | permanent, trimmed      | callback-worker     |
@@ -60,7 +62,7 @@ from genro_wopi.domain.identifiers import FileId, partition_of, session_partitio
 
 PERMANENT: Final = re.compile(
     r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|live|upkeep|unaudited|events|lane:.+|due|attempts|backlog|dead|done)"
-    r"|\{t:.+\}:(tenant|api-keys|storages|path:.+|rescued|rescue:.+|audit|outbox)"
+    r"|\{t:.+\}:(tenant|api-keys|storages|path:.+|rescued|rescue:.+|aside|audit|outbox)"
     r"|\{e:.*\}:(editors|discovery:.+)|tenants|instance|audited|partitions|schema)"
 )
 """Keys that may live for ever; the tests fail on any other that has no expiry."""
@@ -134,6 +136,10 @@ class FileKeys:
     def events(self) -> str:
         """The partition's stream."""
         return f"{self._tag}:events"
+
+    def told(self, session_id: str, once_id: str) -> str:
+        """Set while an event that a session told of may come a second time."""
+        return f"{self._tag}:told:{session_id}:{once_id}"
 
     def session(self, session_id: str) -> str:
         """The session's record; it lies with its file."""
@@ -231,9 +237,9 @@ def children(session_id: str) -> str:
     return f"wopi:{{{session_id[:2]}}}:children:{session_id}"
 
 
-def file_beside(session_id: str, file_id: str) -> str:
-    """Key of the file of a session, from the session's own partition."""
-    return f"wopi:{{{session_id[:2]}}}:file:{file_id}"
+def beside(session_id: str, family: str) -> str:
+    """Begin the keys of a family (``file``, ``lock``) beside a session; the file's id follows."""
+    return f"wopi:{{{session_id[:2]}}}:{family}:"
 
 
 def tenant(tenant_id: str) -> str:
@@ -311,6 +317,11 @@ def user_info(tenant_id: str, person: str) -> str:
 def rescued(tenant_id: str) -> str:
     """Ids of a tenant's recovery copies by time."""
     return f"wopi:{{t:{tenant_id}}}:rescued"
+
+
+def aside(tenant_id: str) -> str:
+    """Recovery copies that count against their session and tenant: when, size, digest, session."""
+    return f"wopi:{{t:{tenant_id}}}:aside"
 
 
 def rescue(tenant_id: str, rescue_id: str) -> str:

@@ -6,9 +6,18 @@ import msgspec
 
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient, text
+from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.identifiers import TenantId
-from genro_wopi.domain.rescues import Rescue
+from genro_wopi.domain.rescues import (
+    SESSION_BYTES_MAX,
+    SESSION_COPIES_MAX,
+    TENANT_BYTES_MAX,
+    TENANT_COPIES_MAX,
+    Rescue,
+    Room,
+)
 
+_MAKE_ROOM: Final = Script("make_room")
 _rescue: Final = msgspec.json.Decoder(Rescue)
 
 
@@ -17,6 +26,23 @@ class RedisRescueStore:
 
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
+
+    async def make_room(self, rescue: Rescue) -> Room:
+        """See RescueStore."""
+        reply = await self._redis.run(
+            _MAKE_ROOM,
+            (keys.aside(rescue.tenant_id),),
+            (
+                *(rescue.rescue_id, rescue.session_id, rescue.size_bytes, rescue.sha256),
+                *(rescue.rescued_us // 1000, SESSION_COPIES_MAX, SESSION_BYTES_MAX),
+                *(TENANT_COPIES_MAX, TENANT_BYTES_MAX),
+            ),
+        )
+        if reply[0] == b"full":
+            return Room(is_full=True)
+        if reply[0] == b"same":
+            return Room(known_id=text(reply[1]))
+        return Room(replaced_ids=tuple(text(name) for name in reply[1:]))
 
     async def put(self, rescue: Rescue) -> None:
         """See RescueStore."""
@@ -38,6 +64,7 @@ class RedisRescueStore:
             [
                 ("DEL", keys.rescue(rescue.tenant_id, rescue.rescue_id)),
                 ("ZREM", keys.rescued(rescue.tenant_id), rescue.rescue_id),
+                ("HDEL", keys.aside(rescue.tenant_id), rescue.rescue_id),
             ]
         )
 

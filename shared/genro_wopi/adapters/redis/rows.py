@@ -6,7 +6,6 @@ from typing import Final
 import msgspec
 
 from genro_wopi.adapters.redis.client import Reply, number, text
-from genro_wopi.domain.errors import UnauthenticatedError
 from genro_wopi.domain.files import FileRecord, Head, KnownHead
 from genro_wopi.domain.identifiers import FileId, SessionId, TenantId, Version
 from genro_wopi.domain.locks import Lease
@@ -23,8 +22,15 @@ from genro_wopi.protocol.lock_id import LockId
 GRACE_US: Final = GRACE_MS * 1000
 KEPT_US: Final = GRACE_US + ENDED_KEPT_MS * 1000
 
+OPEN_TTL_MS: Final = 8 * 86_400_000
+"""How long it is remembered who opened a file: longer than the longest session (7 days)."""
+
+TOLD_S: Final = 86_400
+"""How long it is remembered what a session announced."""
+
 LOCK_FIELDS: Final = ("lock", "epoch", "session", "base", "first_attempt", "since_us", "holder")
-"""A lock, as `lock_row` in fragments/records.lua reads it before what is left of its life."""
+"""A lock, as `lock_row` in fragments/records.lua reads it before what is left of its life and its
+editor."""
 
 FILE_FIELDS: Final = (
     *("tenant", "storage", "path", "fp", "version", "lm", "size", "seq"),
@@ -32,21 +38,16 @@ FILE_FIELDS: Final = (
 )
 """A file's record, as `file_row` in fragments/records.lua reads it."""
 
-USER_INFO_AT: Final = 5
-"""Only admit.lua returns it."""
-
 _session_decoder: Final = msgspec.json.Decoder(Session)
 
 
-def session_ended() -> UnauthenticatedError:
-    """Say why a session may not do what it asks."""
-    return UnauthenticatedError(
-        "The session has ended or does not belong to this file; create a new one."
-    )
+def session_of(row: Sequence[Reply]) -> Session | None:
+    """Decode the session in a row that begins with its doc; None where it is not known."""
+    return _session_decoder.decode(row[0]) if row and row[0] else None
 
 
 def session_status(row: Sequence[Reply], now_us: int) -> SessionStatus:
-    """Decode doc, state, expires_us, ends_us, opened, and what admit.lua adds: user_info."""
+    """Decode doc, state, expires_us, ends_us, opened, user_info and server."""
     expires_us, state = number(row[2]), SessionState(text(row[1]))
     if state is SessionState.ACTIVE and expires_us <= now_us:
         state = SessionState.EXPIRED
@@ -58,7 +59,8 @@ def session_status(row: Sequence[Reply], now_us: int) -> SessionStatus:
         expires_us=expires_us,
         ends_us=number(row[3]),
         opened=row[4] == b"1",
-        user_info=text(row[5]) if len(row) > USER_INFO_AT else "",
+        user_info=text(row[5]),
+        server=text(row[6]),
     )
 
 
@@ -108,6 +110,7 @@ def lease(row: Sequence[Reply], now_us: int) -> Lease | None:
         since_us=number(row[5]),
         holder=text(row[6]),
         expires_us=now_us + number(row[7]) * 1000,
+        editor=text(row[8]),
     )
 
 

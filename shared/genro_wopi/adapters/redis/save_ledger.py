@@ -3,17 +3,22 @@
 import time
 from typing import Final
 
+import msgspec
+
 from genro_wopi.adapters.redis.client import RedisClient, text
 from genro_wopi.adapters.redis.keys import FileKeys
-from genro_wopi.adapters.redis.rows import GRACE_US, known_head, lease, session_ended
+from genro_wopi.adapters.redis.rows import GRACE_US, KEPT_US, TOLD_S, known_head, lease
 from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.adapters.redis.upkeep_queue import TWIN
 from genro_wopi.adapters.tracing import TRACEPARENT, traceparent
+from genro_wopi.domain.events import EventContext
 from genro_wopi.domain.files import FileRegistry, Head, KnownHead
 from genro_wopi.domain.identifiers import FileId
 from genro_wopi.domain.locks import Lease
 from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.rescues import Rescue
 from genro_wopi.domain.saves import Begun, Save, Saved, Standing
+from genro_wopi.domain.sessions import SessionEndedError
 from genro_wopi.protocol.lock_id import LOCK_TTL_MS
 
 _BEGIN: Final = Script("begin_save")
@@ -67,18 +72,22 @@ class RedisSaveLedger:
                 GRACE_US,
                 "1" if save.session_id else "",
                 int(save.shows_part_of_lock),
+                save.editor,
+                KEPT_US,
             ),
             deadline_s=deadline_s,
         )
         standing = _STANDINGS.get(reply[0])
         if standing is None:
-            raise session_ended()
+            raise SessionEndedError
         return Begun(
             standing=standing,
             lease=lease(reply[1], int(reply[3])),
             known=known_head(reply[2]),
             path=StoragePath(text(reply[2][2])),
             released_version=text(reply[4]) if standing is Standing.RELEASED else "",
+            seen_version=text(reply[5]),
+            filled_sha256=text(reply[6]),
         )
 
     async def adopt(self, save: Save, base: str, *, deadline_s: float) -> Lease | None:
@@ -87,7 +96,10 @@ class RedisSaveLedger:
         reply = await self._redis.run(
             _ADOPT,
             (names.session(save.session_id), names.file, names.lock, names.events),
-            (save.session_id, save.lock_id or "", base, self._lock_ttl_ms, save.holder),
+            (
+                *(save.session_id, save.lock_id or "", base, self._lock_ttl_ms, save.holder),
+                save.editor,
+            ),
             deadline_s=deadline_s,
         )
         return lease(reply[1], int(reply[2])) if reply[0] == b"held" else None
@@ -121,22 +133,41 @@ class RedisSaveLedger:
                 int(saved.is_news),
                 time.time_ns() // 1_000_000 - INTENT_AGE_MAX_MS,
                 f"{TWIN}{save.file_id}" if saved.is_twin else save.file_id,
+                save.editor,
+                int(saved.fills),
                 *_details(save, saved),
                 *_trace(),
             ),
         )
 
-    async def announce_rescue(self, save: Save, rescue_id: str, reason: str) -> None:
+    async def forget(self, save: Save) -> None:
         """See SaveLedger."""
-        names = FileKeys(save.file_id)
+        intents = FileKeys(save.file_id).intents
+        await self._redis.call("ZREM", intents, f"{save.save_id} {save.file_id}")
+
+    async def announce_rescue(self, rescue: Rescue) -> None:
+        """See SaveLedger."""
+        names = FileKeys(rescue.file_id)
+        context = EventContext(
+            tenant_id=rescue.tenant_id,
+            session_id=rescue.session_id,
+            file_id=rescue.file_id,
+            storage_name=rescue.storage_name,
+            account=rescue.account,
+            user=rescue.user,
+        )
         await self._redis.run(
             _ANNOUNCE,
-            (names.session(save.session_id), names.file, names.events, names.intents),
+            (
+                *(names.session(rescue.session_id), names.file, names.events, names.intents),
+                names.told(rescue.session_id, rescue.rescue_id),
+            ),
             (
                 "save_rescued",
-                rescue_id,
-                f"{save.save_id} {save.file_id}",
-                *("recovery_id", rescue_id, "reason", reason),
+                TOLD_S,
+                f"{rescue.rescue_id} {rescue.file_id}",
+                msgspec.json.encode(context),
+                *("recovery_id", rescue.rescue_id, "reason", rescue.reason),
             ),
         )
 

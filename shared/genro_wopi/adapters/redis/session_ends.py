@@ -4,6 +4,7 @@ from typing import Final
 
 from genro_wopi.adapters.redis.client import RedisClient
 from genro_wopi.adapters.redis.partitions import Partitions
+from genro_wopi.adapters.redis.rows import KEPT_US
 from genro_wopi.adapters.redis.scripts import Script
 
 _SWEEP: Final = Script("sweep_sessions")
@@ -11,6 +12,9 @@ _SWEEP: Final = Script("sweep_sessions")
 SESSIONS_AT_ONCE: Final = 100
 LOCKED_MS: Final = 15_000
 """The last session of a file that is still locked is looked at again this soon."""
+
+LATE_MS: Final = 600_000
+"""Another one that ended while its file is locked: its record is kept on, far longer than this."""
 
 
 class RedisSessionEnds:
@@ -23,7 +27,7 @@ class RedisSessionEnds:
     async def sweep(self) -> int:
         """See SessionEnds."""
         calls = [
-            ((p.live, p.events), (p.prefix, SESSIONS_AT_ONCE, LOCKED_MS))
+            ((p.live, p.events), (p.prefix, SESSIONS_AT_ONCE, LOCKED_MS, LATE_MS, KEPT_US))
             for p in await self._partitions.all()
         ]
         return sum(await self._redis.run_each(_SWEEP, calls))

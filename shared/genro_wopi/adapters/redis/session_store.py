@@ -12,9 +12,11 @@ from genro_wopi.adapters.redis.keys import FileKeys, PartitionKeys
 from genro_wopi.adapters.redis.rows import (
     GRACE_US,
     KEPT_US,
+    OPEN_TTL_MS,
+    TOLD_S,
     file_record,
     lease,
-    session_ended,
+    session_of,
     session_status,
 )
 from genro_wopi.adapters.redis.scripts import Script
@@ -22,16 +24,22 @@ from genro_wopi.domain.events import EventContext
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
 from genro_wopi.domain.sessions import (
+    ASKER_UNKNOWN,
     LAUNCH_TTL_MS,
     Admission,
+    Asker,
     Purpose,
     Session,
+    SessionEndedError,
     SessionState,
     SessionStatus,
 )
 
 _ADMIT: Final = Script("admit")
 _CREATE: Final = Script("create_session")
+_READ: Final = Script("read_session")
+_PLACE: Final = Script("place_session")
+_HAND_OUT: Final = Script("hand_out")
 _RENEW: Final = Script("renew_session")
 _END: Final = Script("end_session")
 _ANNOUNCE: Final = Script("announce")
@@ -40,9 +48,6 @@ _PUT_USER_INFO: Final = Script("put_user_info")
 LIVE: Final = "live"
 ENDED: Final = "ended"
 USER_INFO_TTL_S: Final = 400 * 86_400
-
-OPEN_TTL_MS: Final = 8 * 86_400_000
-"""Longer than the longest session (7 days)."""
 
 INDEX_TTL_S: Final = 8 * 86_400
 """The index of a tenant's sessions outlives its longest session (7 days)."""
@@ -55,26 +60,35 @@ class RedisSessionStore:
         self._redis = redis
 
     async def admit(
-        self, session_id: SessionId, file_id: FileId, purpose: Purpose, *, deadline_s: float
+        self,
+        session_id: SessionId,
+        file_id: FileId,
+        purpose: Purpose,
+        *,
+        deadline_s: float,
+        asker: Asker = ASKER_UNKNOWN,
     ) -> Admission:
         """See SessionStore."""
         names = FileKeys(file_id)
         reply = await self._redis.run(
             _ADMIT,
             (names.session(session_id), names.file, names.lock, names.events, names.open),
-            (session_id, file_id, purpose, GRACE_US, KEPT_US, OPEN_TTL_MS),
+            (
+                *(session_id, file_id, purpose, GRACE_US, KEPT_US, OPEN_TTL_MS),
+                *(asker.editor, int(asker.loads)),
+            ),
             deadline_s=deadline_s,
         )
-        if reply[0] != b"ok":
-            raise session_ended()
-        now_us = int(reply[4])
         file = file_record(file_id, reply[2])
-        if file is None:
-            raise session_ended()
+        if reply[0] != b"ok" or file is None:
+            raise SessionEndedError(session_of(reply[1]), file)
+        now_us = int(reply[4])
         status = session_status(reply[1], now_us)
-        return Admission(status=status, file=file, lease=lease(reply[3], now_us))
+        return Admission(status=status, file=file, lease=lease(reply[3], now_us), asker=asker)
 
-    async def create(self, session: Session, file: FileRecord, *, ends_us: int) -> SessionStatus:
+    async def create(
+        self, session: Session, file: FileRecord, *, ends_us: int, server: str = ""
+    ) -> SessionStatus:
         """See SessionStore."""
         if session.parent:
             await self._adopt(session)
@@ -97,13 +111,14 @@ class RedisSessionStore:
                 file.file_id,
                 msgspec.json.encode(session),
                 msgspec.json.encode(context),
-                int(session.can_edit),
+                int(session.can_save),
                 session.created_us,
                 session.ttl_ms * 1000,
                 ends_us,
                 KEPT_US,
                 text(user_info),
                 session.session_id,
+                server,
             ),
         )
         index = keys.tenant_sessions(session.tenant_id)
@@ -120,10 +135,8 @@ class RedisSessionStore:
         key = keys.session(session_id)
         if key is None:
             return None
-        row = await self._redis.call(
-            "HMGET", key, "doc", "state", "expires_us", "ends_us", "opened"
-        )
-        return None if row[0] is None else session_status(row, _now_us())
+        row = await self._redis.run(_READ, (key,), (keys.beside(session_id, "file"),))
+        return None if row is None else session_status(row, _now_us())
 
     async def list_ids(
         self, tenant_id: TenantId, *, after: str, limit: int
@@ -134,6 +147,12 @@ class RedisSessionStore:
             "ZRANGE", keys.tenant_sessions(tenant_id), start, start + limit - 1
         )
         return [(SessionId(text(m)), str(start + n + 1)) for n, m in enumerate(members)]
+
+    async def place(self, session_id: SessionId, server: str) -> None:
+        """See SessionStore."""
+        key = keys.session(session_id)
+        if key is not None:
+            await self._redis.run(_PLACE, (key,), (server,))
 
     async def forget(self, tenant_id: TenantId, session_ids: Sequence[SessionId]) -> None:
         """See SessionStore."""
@@ -150,7 +169,8 @@ class RedisSessionStore:
         key = keys.session(session_id)
         if key is None:
             return None
-        arguments = (ttl_ms * 1000, ends_us, GRACE_US, KEPT_US)
+        beside = (keys.beside(session_id, "file"), keys.beside(session_id, "lock"))
+        arguments = (ttl_ms * 1000, ends_us, GRACE_US, KEPT_US, *beside)
         row = await self._redis.run(_RENEW, (key,), arguments)
         return None if row is None else session_status(row, _now_us())
 
@@ -161,7 +181,7 @@ class RedisSessionStore:
         if key is None or not file_id:
             return None
         beside = PartitionKeys(int(session_id[:2], 16))
-        names = (key, keys.file_beside(session_id, file_id), beside.events, beside.live)
+        names = (key, keys.beside(session_id, "file") + file_id, beside.events, beside.live)
         row = await self._redis.run(_END, names, (state, KEPT_US, session_id))
         if row is None:
             return None
@@ -171,6 +191,18 @@ class RedisSessionStore:
         for child in await self._redis.call("HKEYS", keys.children(session_id)):
             await self.end(SessionId(text(child)), state)
         return status
+
+    async def hand_out(self, session: Session, version: str, asker: Asker) -> None:
+        """See SessionStore."""
+        names = FileKeys(session.file_id)
+        await self._redis.run(
+            _HAND_OUT,
+            (
+                *(names.session(session.session_id), names.file, names.lock),
+                *(names.events, names.open),
+            ),
+            (session.session_id, version, asker.editor, int(asker.loads), OPEN_TTL_MS),
+        )
 
     async def put_user_info(self, session: Session, user_info: str) -> None:
         """See SessionStore."""
@@ -185,8 +217,11 @@ class RedisSessionStore:
     ) -> None:
         """See SessionStore."""
         names = FileKeys(session.file_id)
-        every = (names.session(session.session_id), names.file, names.events, names.intents)
-        await self._redis.run(_ANNOUNCE, every, (event, once_id, "", *details))
+        every = (
+            *(names.session(session.session_id), names.file, names.events, names.intents),
+            names.told(session.session_id, once_id),
+        )
+        await self._redis.run(_ANNOUNCE, every, (event, TOLD_S, "", "", *details))
 
     async def _adopt(self, session: Session) -> None:
         """Note a traded session beside its parent before it exists, so that it ends with it."""
@@ -199,7 +234,7 @@ class RedisSessionStore:
             ]
         )
         if text(known[2]) != LIVE:
-            raise session_ended()
+            raise SessionEndedError
 
     async def put_launch(self, code: str, session_id: SessionId) -> None:
         """See SessionStore."""

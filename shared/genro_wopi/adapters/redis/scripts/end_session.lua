@@ -9,7 +9,7 @@
 -- ARGV[3] session id
 --
 -- Emits session_closed when an active session ends.
--- Returns: {doc, state, expires_us, ends_us, opened}; nil where there is no such session.
+-- Returns: {doc, state, expires_us, ends_us, opened, user info, server}; nil where there is no such session.
 -- Safe to run twice: an ended session changes only from draining to revoked.
 -- include: moment
 -- include: event
@@ -24,4 +24,4 @@ if state == 'active' then
 elseif state == 'draining' and ARGV[1] == 'revoked' then
   redis.call('HSET', KEYS[1], 'state', 'revoked')
 end
-return redis.call('HMGET', KEYS[1], 'doc', 'state', 'expires_us', 'ends_us', 'opened')
+return redis.call('HMGET', KEYS[1], 'doc', 'state', 'expires_us', 'ends_us', 'opened', 'user_info', 'server')

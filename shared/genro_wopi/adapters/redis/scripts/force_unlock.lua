@@ -13,8 +13,10 @@
 -- Safe to run twice: the second run finds no such epoch.
 -- include: moment
 -- include: event
+-- include: use
 if redis.call('HGET', KEYS[3], 'epoch') ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[3], KEYS[4])
+end_use(KEYS[2])
 redis.call('HINCRBY', KEYS[2], 'epoch', 1)
 local context = redis.call('HGET', KEYS[1], 'context')
 if context then

@@ -18,6 +18,8 @@
 -- ARGV[11] attempt that wrote it, ticks
 -- ARGV[12] save id
 -- ARGV[13] file id
+-- ARGV[14] editor that reads; '' where it is not known
+-- ARGV[15] '1' where what is read may be saved by that editor; '' where it is only shown
 --
 -- Evidence newer than the record is believed. Such a save was not published yet, or a failover forgot
 -- that it was: its intent is noted, so that it is announced in the end. Anything else that we do not
@@ -27,6 +29,8 @@
 -- Returns: the file row.
 -- Safe to run twice: the second run finds the fingerprint registered.
 -- include: moment
+-- include: event
+-- include: opening
 -- include: records
 local file = file_row(KEYS[2])
 if file[4] ~= ARGV[2] then
@@ -47,10 +51,5 @@ if file[4] ~= ARGV[2] then
   end
   file = file_row(KEYS[2])
 end
-if ARGV[1] ~= '' then
-  redis.call('HSET', KEYS[1], 'read', file[5])
-  if redis.call('HGET', KEYS[3], 'session') == ARGV[1] then
-    redis.call('HSET', KEYS[3], 'base', file[5])
-  end
-end
+if ARGV[1] ~= '' then reads(KEYS[1], ARGV[1], KEYS[2], KEYS[3], file[5], ARGV[14], ARGV[15]) end
 return file

@@ -21,7 +21,9 @@
 -- ARGV[12] '1' where document_saved is to be announced
 -- ARGV[13] intents older than this are dropped, ms since 1970
 -- ARGV[14] how the file is entered for upkeep
--- ARGV[15]... fields of the event, as name and value in turn
+-- ARGV[15] editor that saved; '' where it is not known
+-- ARGV[16] '1' where the file had no bytes before
+-- ARGV[17]... fields of the event, as name and value in turn
 --
 -- Emits document_saved.
 -- Returns: 'ok'.
@@ -37,6 +39,8 @@ if tonumber(ARGV[8]) > tonumber(redis.call('HGET', KEYS[2], 'seq') or '0') then
     'save_id', ARGV[1])
 end
 local is_head = redis.call('HGET', KEYS[2], 'version') == ARGV[5]
+if is_head and ARGV[10] ~= '' then redis.call('HSET', KEYS[2], 'seen:' .. ARGV[15], ARGV[5]) end
+if is_head and ARGV[16] == '1' then redis.call('HSET', KEYS[2], 'filled_sha', ARGV[9]) end
 if is_head and ARGV[3] ~= '0' and redis.call('HGET', KEYS[3], 'epoch') == ARGV[3] then
   redis.call('HSET', KEYS[3], 'base', ARGV[5])
 end
@@ -45,7 +49,7 @@ if session[1] and is_later(ARGV[11], session[2] or '0') then
   redis.call('HSET', KEYS[1], 'attempt', ARGV[11])
 end
 if first == 1 and ARGV[12] == '1' and session[1] then
-  emit(KEYS[4], KEYS[2], 'document_saved', session[1], now_us(), unpack(ARGV, 15))
+  emit(KEYS[4], KEYS[2], 'document_saved', session[1], now_us(), unpack(ARGV, 17))
 end
 redis.call('ZADD', KEYS[6], 'NX', math.floor(now_us() / 1000) + 60000, ARGV[14])
 return 'ok'

@@ -3,6 +3,7 @@ local function lock_row(lock)
   local row = redis.call('HMGET', lock, 'lock', 'epoch', 'session', 'base', 'first_attempt',
     'since_us', 'holder')
   row[8] = row[1] and redis.call('PTTL', lock) or 0
+  row[9] = redis.call('HGET', lock, 'editor')
   return row
 end
 -- The epoch of the next lease: above every earlier one, even where a failover took the file's record
