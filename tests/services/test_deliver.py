@@ -11,16 +11,19 @@ from genro_wopi.adapters.redis.client import RedisClient
 from genro_wopi.adapters.redis.event_log import RedisEventLog
 from genro_wopi.adapters.redis.event_queue import RedisEventQueue
 from genro_wopi.callback_worker.operations.backlog import FRESH_S, FULL, Backlog
-from genro_wopi.callback_worker.operations.deliver import Deliverer
+from genro_wopi.callback_worker.operations.deliver import Deliverer, Reports
 from genro_wopi.callback_worker.operations.fairness import FAILURES_MAX, Fairness
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.events import DeliveryOutcome, Event, EventStatus
 from genro_wopi.domain.identifiers import TenantId
+from tests.support.failing import unreported
 from tests.support.waiting import eventually
 from tests.support.world import World, partitions
 
 HANGING, GONE = TenantId("hanging"), TenantId("gone")
 HEALTHY = [TenantId(f"healthy-{n}") for n in range(19)]
+
+REPORTS = Reports(lambda _delivery, _outcome: None, unreported)
 
 
 @dataclass
@@ -69,7 +72,13 @@ async def worker(
     clock = SystemClock()
     backlog = Backlog(queue, clock, events_max=backlog_max, report=lambda _waiting, _full: None)
     deliverer = Deliverer(
-        queue, applications, clock, (0, 0, 0), lambda _delivery, _outcome: None, disable, backlog
+        queue,
+        applications,
+        clock,
+        (0, 0, 0),
+        Reports(lambda _delivery, _outcome: None, unreported),
+        disable,
+        backlog,
     )
     running = asyncio.create_task(deliverer.run(asyncio.Event()))
     try:

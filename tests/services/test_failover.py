@@ -10,6 +10,7 @@ from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.wopi_service.operations.reconcile import reconcile_until
 from tests.services.test_reconcile import announced, commit
+from tests.support.failing import unreported
 from tests.support.in_process import Wopi
 from tests.support.waiting import eventually
 from tests.support.world import partitions
@@ -65,7 +66,7 @@ async def test_what_a_failover_forgot_is_announced_once_it_is_seen(
     monkeypatch.setattr(intent_store, "SETTLED_AGE_S", 0)
     intents = RedisIntentStore(wopi.redis, partitions(wopi.redis))
     stopping = asyncio.Event()
-    sweep = asyncio.create_task(reconcile_until(wopi.service.host, intents, stopping))
+    sweep = asyncio.create_task(reconcile_until(wopi.service.host, intents, stopping, unreported))
     await eventually(lambda: announced(wopi), lambda seen: len(seen) > len(known))
     stopping.set()
     await sweep

@@ -15,6 +15,7 @@ from genro_wopi.domain.saves import Save, Saved
 from genro_wopi.protocol.lock_id import LockId
 from genro_wopi.wopi_service.operations.host import node_of
 from genro_wopi.wopi_service.operations.reconcile import reconcile_until
+from tests.support.failing import unreported
 from tests.support.in_process import Wopi
 from tests.support.waiting import eventually
 from tests.support.world import partitions
@@ -78,7 +79,8 @@ async def test_unpublished_saves_are_announced_once(
     intents = RedisIntentStore(wopi.redis, partitions(wopi.redis))
     stopping = asyncio.Event()
     sweeps = [
-        asyncio.create_task(reconcile_until(wopi.service.host, intents, stopping)) for _ in range(3)
+        asyncio.create_task(reconcile_until(wopi.service.host, intents, stopping, unreported))
+        for _ in range(3)
     ]
     await eventually(lambda: announced(wopi), lambda seen: len(seen) == 3)
     stopping.set()
@@ -96,7 +98,7 @@ async def test_a_save_that_never_arrived_is_forgotten_without_a_word(wopi: Wopi)
     member = f"{new_save_id()} {wopi.session.file_id}"
     await wopi.redis.call("ZADD", f"wopi:{{{partition}}}:intents", 1, member)
     stopping = asyncio.Event()
-    sweep = asyncio.create_task(reconcile_until(wopi.service.host, intents, stopping))
+    sweep = asyncio.create_task(reconcile_until(wopi.service.host, intents, stopping, unreported))
     await eventually(lambda: intents.overdue(limit=10), lambda seen: seen == [])
     stopping.set()
     await sweep
@@ -115,7 +117,7 @@ async def test_what_was_overwritten_by_choice_is_announced_as_such(
     monkeypatch.setattr(intent_store, "SETTLED_AGE_S", 0)
     stopping = asyncio.Event()
     intents = RedisIntentStore(wopi.redis, partitions(wopi.redis))
-    sweep = asyncio.create_task(reconcile_until(wopi.service.host, intents, stopping))
+    sweep = asyncio.create_task(reconcile_until(wopi.service.host, intents, stopping, unreported))
     found = await eventually(lambda: saves(wopi), lambda seen: len(seen) == 1)
     stopping.set()
     await sweep

@@ -18,6 +18,7 @@ from genro_wopi.domain.storages import StorageNode
 from genro_wopi.domain.upkeep_queue import DueFile
 from genro_wopi.domain.version_policy import DAY_US, VersionPolicy
 from genro_wopi.wopi_service.operations.host import node_of
+from tests.support.failing import unreported
 from tests.support.in_process import Wopi
 from tests.support.world import PARTITIONS, TENANT, partitions
 
@@ -52,6 +53,7 @@ def caretaker(wopi: Wopi, *, days: int = 0) -> Caretaker:
         events=RedisEventLog(wopi.redis, partitions(wopi.redis)),
         dead_letter_days=90,
         report=lambda _what, _count: None,
+        failed=unreported,
     )
 
 

@@ -22,7 +22,7 @@ from genro_wopi.adapters.redis.upkeep_queue import RedisUpkeepQueue
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.webhooks import WebhookReceiver
 from genro_wopi.callback_worker.operations.backlog import Backlog
-from genro_wopi.callback_worker.operations.deliver import WAIT_MS, Deliverer
+from genro_wopi.callback_worker.operations.deliver import WAIT_MS, Deliverer, Reports
 from genro_wopi.callback_worker.operations.sinks import Sinks
 from genro_wopi.callback_worker.operations.upkeep import Caretaker, keep_up
 from genro_wopi.domain.clock import SystemClock
@@ -31,6 +31,7 @@ from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.storages import StorageProtocol
 from genro_wopi.domain.tenants import TenantStore
 from genro_wopi.runtime import metrics
+from genro_wopi.runtime.background import background_failed
 from genro_wopi.runtime.callbacks import callback_network
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.logs import get_logger
@@ -81,6 +82,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             events=RedisEventLog(redis, partitions),
             dead_letter_days=settings.dead_letter_days,
             report=report_upkeep,
+            failed=background_failed,
             report_totals=report_totals,
             report_storages=report_storages,
         )
@@ -90,7 +92,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             Sinks([by_name[name] for name in settings.event_sinks]),
             clock,
             settings.callback_retry_seconds,
-            report,
+            Reports(report, background_failed),
             lambda tenant_id: disable_callbacks(tenants, tenant_id),
             Backlog(queue, clock, events_max=settings.event_backlog_max, report=BacklogReport()),
         )

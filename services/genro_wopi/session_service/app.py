@@ -21,19 +21,17 @@ from genro_wopi.adapters.redis.timeline import RedisTimeline
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.tokens import own_verifier, signer
 from genro_wopi.domain.clock import SystemClock
-from genro_wopi.domain.errors import HostError
-from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.runtime import metrics
+from genro_wopi.runtime.background import background_failed
 from genro_wopi.runtime.lifecycle import require_redis
-from genro_wopi.runtime.logs import get_logger
 from genro_wopi.runtime.settings import Settings
 from genro_wopi.runtime.storages import storage_opener
 from genro_wopi.session_service.operations.desk import Desk
+from genro_wopi.session_service.operations.fresh_discovery import keep_discovery_fresh
 from genro_wopi.session_service.routes import ROUTES, SessionService
 from genro_wopi.web.health import health_routes
 from genro_wopi.web.server import Readiness, serve
 
-DISCOVERY_INTERVAL_S: Final = 60.0
 CONFIGURATION_FRESH_S: Final = 0.0
 """Sessions are created seldom: what was configured a moment ago counts at once."""
 
@@ -76,8 +74,10 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             desk=desk, internal_token=settings.internal_token, readiness=readiness
         )
         async with asyncio.TaskGroup() as tasks:
-            refreshing = tasks.create_task(_keep_discovery_fresh(editors, tenants))
-            tasks.create_task(timeline.write_until(stopping))
+            refreshing = tasks.create_task(
+                keep_discovery_fresh(editors, tenants, background_failed)
+            )
+            tasks.create_task(timeline.write_until(stopping, background_failed))
             await serve(create_app(service, redis), settings, readiness, stopping)
             refreshing.cancel()
         await timeline.flush()
@@ -96,19 +96,3 @@ def create_app(service: SessionService, redis: RedisClient) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
-
-
-async def _keep_discovery_fresh(
-    editors: FetchingEditorDirectory, tenants: RedisTenantStore
-) -> None:
-    """Fetch every editor's discovery once a minute; one replica at a time does each."""
-    while True:
-        try:
-            scopes = [TenantId("")]
-            scopes += [t.tenant_id for t in await tenants.list_tenants(after="", limit=1000)]
-            for editor in await editors.candidates(tuple(scopes)):
-                for address in editor.pool:
-                    await editors.refetch(address)
-        except HostError as error:
-            get_logger().warning("discovery_not_refreshed", reason=str(error))
-        await asyncio.sleep(DISCOVERY_INTERVAL_S)

@@ -30,6 +30,7 @@ from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.moves import Mover
 from genro_wopi.domain.timeline import Timeline
 from genro_wopi.runtime import metrics
+from genro_wopi.runtime.background import background_failed
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.settings import Settings
 from genro_wopi.runtime.storages import storage_opener
@@ -53,8 +54,10 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         timeline = RedisTimeline(redis, kept_hours=settings.timeline_hours)
         service = build_service(settings, redis, readiness, stack, timeline)
         intents = RedisIntentStore(redis, Partitions(redis, settings.event_partitions))
-        writing = asyncio.create_task(timeline.write_until(stopping))
-        reconciling = asyncio.create_task(reconcile_until(service.host, intents, stopping))
+        writing = asyncio.create_task(timeline.write_until(stopping, background_failed))
+        reconciling = asyncio.create_task(
+            reconcile_until(service.host, intents, stopping, background_failed)
+        )
         try:
             await serve(create_app(service, redis), settings, readiness, stopping)
         finally:

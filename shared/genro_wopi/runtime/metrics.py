@@ -48,6 +48,11 @@ FORWARDED: Final = Counter(
 UPKEEP_REMOVED: Final = Counter(
     "wopi_upkeep_removed_total", "What was removed because its time was over.", ("what",)
 )
+BACKGROUND_FAILURES: Final = Counter(
+    "wopi_background_failures_total",
+    "Pieces of background work that failed, each alone, by kind of work.",
+    ("what",),
+)
 EVENTS: Final = Counter(
     "wopi_events_total", "Deliveries of events by outcome.", ("event", "outcome")
 )

@@ -3,8 +3,9 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Final
+
+import msgspec
 
 from genro_wopi.callback_worker.operations.backlog import Backlog
 from genro_wopi.callback_worker.operations.fairness import Fairness
@@ -12,6 +13,7 @@ from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.events import Delivery, DeliveryOutcome, EventQueue, Receiver
 from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.isolation import Failed, isolated
 
 TAKEN_MAX: Final = 8
 """Lanes claimed per partition and round."""
@@ -37,6 +39,15 @@ Report = Callable[[Delivery, DeliveryOutcome], None]
 Disable = Callable[[TenantId], Awaitable[None]]
 
 
+class Reports(msgspec.Struct, frozen=True):
+    """Who is told what."""
+
+    delivery: Report
+    """Of every delivery, and how it went."""
+    failed: Failed
+    """Of what was raised, whatever it is; nothing of it ends the worker."""
+
+
 class Deliverer:
     """Takes due events and delivers them, a bounded number at once."""
 
@@ -46,7 +57,7 @@ class Deliverer:
         receiver: Receiver,
         clock: Clock,
         retry_seconds: Sequence[int],
-        report: Report,
+        reports: Reports,
         disable: Disable,
         backlog: Backlog,
     ) -> None:
@@ -57,14 +68,14 @@ class Deliverer:
             receiver: delivers one.
             clock: for the pauses of applications that fail.
             retry_seconds: delays between attempts; after the last one it is a dead letter.
-            report: is told of every delivery.
+            reports: who is told of deliveries and failures.
             disable: called for a tenant whose application wants no more callbacks.
             backlog: knows of whom too many events wait.
         """
         self._queue = queue
         self._receiver = receiver
         self._retry_seconds = tuple(retry_seconds)
-        self._report = report
+        self._reports = reports
         self._disable = disable
         self._fairness = Fairness(clock)
         self._clock = clock
@@ -76,17 +87,17 @@ class Deliverer:
         """Deliver until told to stop; what is in flight is finished."""
         async with asyncio.TaskGroup() as tasks:
             while not stopping.is_set():
-                try:
-                    self._room.clear()
-                    if not await self._round(tasks):
-                        await self._wait(tasks)
-                except UnavailableError:
+                self._room.clear()
+                taken = await isolated("taking events", self._reports.failed, self._round, tasks)
+                if taken is None:
                     await asyncio.sleep(WAIT_MS / 1000)
+                elif not taken:
+                    await self._wait(tasks)
 
     async def _wait(self, tasks: asyncio.TaskGroup) -> None:
         """Return when there may be something to take: a new event, or a place."""
         if self._arriving is None or self._arriving.done():
-            self._arriving = tasks.create_task(self._queue.wait(timeout_ms=WAIT_MS))
+            self._arriving = tasks.create_task(self._arrival())
         if self._fairness.is_idle:
             await asyncio.wait((self._arriving,))
             return
@@ -95,6 +106,14 @@ class Deliverer:
         await asyncio.wait(waited, timeout=WAIT_S_BUSY, return_when=asyncio.FIRST_COMPLETED)
         room.cancel()
         await asyncio.sleep(PAUSE_S)
+
+    async def _arrival(self) -> None:
+        async def wait() -> bool:
+            await self._queue.wait(timeout_ms=WAIT_MS)
+            return True
+
+        if not await isolated("waiting for events", self._reports.failed, wait):
+            await asyncio.sleep(WAIT_MS / 1000)
 
     async def _round(self, tasks: asyncio.TaskGroup) -> bool:
         free = self._fairness.free
@@ -109,20 +128,24 @@ class Deliverer:
         return bool(taken)
 
     async def _deliver(self, delivery: Delivery) -> None:
-        tenant_id = delivery.event.context.tenant_id
+        """Deliver and settle; where that fails the claim lapses, and it is begun again."""
         try:
-            outcome = await self._held(delivery)
-            if outcome is None:
-                pause_ms = int(self._fairness.left_alone_s(tenant_id) * 1000) + 1
-                await self._queue.park(delivery, delay_ms=pause_ms)
-                return
-            self._report(delivery, outcome)
-            await self._settle_patiently(delivery, outcome)
-        except UnavailableError:
-            return  # The claim lapses and the event is delivered again, with the same id.
+            await isolated("settling", self._reports.failed, self._deliver_once, delivery)
         finally:
-            self._fairness.give_back(tenant_id)
+            self._fairness.give_back(delivery.event.context.tenant_id)
             self._room.set()
+
+    async def _deliver_once(self, delivery: Delivery) -> None:
+        outcome = await self._held(delivery)
+        if outcome is None:
+            pause_s = self._fairness.left_alone_s(delivery.event.context.tenant_id)
+            await self._queue.park(delivery, delay_ms=int(pause_s * 1000) + 1)
+            return
+        await isolated("reporting", self._reports.failed, self._told, delivery, outcome)
+        await self._settle_patiently(delivery, outcome)
+
+    async def _told(self, delivery: Delivery, outcome: DeliveryOutcome) -> None:
+        self._reports.delivery(delivery, outcome)
 
     async def _send(self, delivery: Delivery) -> DeliveryOutcome | None:
         """Deliver; None where the application is left alone and nothing was sent."""
@@ -130,20 +153,31 @@ class Deliverer:
         async with self._fairness.place(tenant_id):
             if self._fairness.left_alone_s(tenant_id) > 0:
                 return None
-            outcome = await self._receiver.deliver(delivery.event)
+            outcome = await self._attempted(delivery)
         if outcome.delivered:
             self._fairness.succeeded(tenant_id)
         else:
             self._fairness.failed(tenant_id)
         return outcome
 
+    async def _attempted(self, delivery: Delivery) -> DeliveryOutcome:
+        """Deliver; whatever the receiver raises is an attempt that failed, and counts as one."""
+        raised: list[str] = []
+
+        def failed(what: str, error: BaseException) -> None:
+            raised.append(type(error).__name__)
+            self._reports.failed(what, error)
+
+        outcome = await isolated("delivering", failed, self._receiver.deliver, delivery.event)
+        reason = f"the delivery failed ({', '.join(raised)}); the log of the worker says why"
+        return outcome or DeliveryOutcome(delivered=False, reason=reason)
+
     async def _held(self, delivery: Delivery) -> DeliveryOutcome | None:
         """Deliver, and hold the claim as long as that takes."""
         async with asyncio.TaskGroup() as tasks:
             delivering = tasks.create_task(self._send(delivery))
             while not (await asyncio.wait((delivering,), timeout=HOLD_S))[0]:
-                with suppress(UnavailableError):
-                    await self._queue.hold(delivery)
+                await isolated("holding", self._reports.failed, self._queue.hold, delivery)
         return delivering.result()
 
     async def _settle_patiently(self, delivery: Delivery, outcome: DeliveryOutcome) -> None:
@@ -163,7 +197,8 @@ class Deliverer:
             await self._queue.delivered(delivery)
             return
         if outcome.gone:
-            await self._disable(delivery.event.context.tenant_id)
+            tenant_id = delivery.event.context.tenant_id
+            await isolated("disabling", self._reports.failed, self._disable, tenant_id)
             await self._queue.give_up(delivery, reason=outcome.reason)
             return
         attempt = delivery.event.attempt

@@ -7,16 +7,17 @@ again by the next. Only what the host itself kept is ever removed.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 import msgspec
 
 from genro_wopi.domain.audit import AuditStore
 from genro_wopi.domain.clock import Clock, pause
-from genro_wopi.domain.errors import HostError, NotFoundError
+from genro_wopi.domain.errors import NotFoundError
 from genro_wopi.domain.events import EventLog
 from genro_wopi.domain.files import FileRecord, FileRegistry
 from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.isolation import Failed, isolated
 from genro_wopi.domain.moves import deleted_at_us
 from genro_wopi.domain.rescues import Rescue, RescueStore, rescue_note
 from genro_wopi.domain.session_ends import SessionEnds
@@ -36,6 +37,12 @@ RESCUES_AT_ONCE: Final = 100
 TENANTS_AT_ONCE: Final = 100
 AGAIN_MS_MAX: Final = 7 * 86_400_000
 """A file is looked at once a week at least, so that a policy that was changed takes effect."""
+
+FILE_TIMEOUT_S: Final = 30.0
+"""For one file: a storage that answers slowly holds up the others' files no longer."""
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 Report = Callable[[str, int], None]
 ReportStorages = Callable[[Mapping[tuple[StorageProtocol, str], int]], None]
@@ -63,6 +70,8 @@ class Caretaker(msgspec.Struct, frozen=True, kw_only=True):
     events: EventLog
     dead_letter_days: int
     report: Report
+    failed: Failed
+    """Is told of what was raised, whatever it is; nothing of it ends the worker."""
     report_totals: ReportTotals = lambda _dead_letters, _sessions: None
     report_storages: ReportStorages = lambda _counts: None
 
@@ -71,25 +80,37 @@ async def keep_up(caretaker: Caretaker, stopping: asyncio.Event) -> None:
     """Look at due files every few seconds until told to stop."""
     counted_s = -COUNT_S
     while not stopping.is_set():
-        await _tried(lambda: _round(caretaker))
+        await _round(caretaker)
         if caretaker.clock.monotonic_s() - counted_s >= COUNT_S:
             counted_s = caretaker.clock.monotonic_s()
-            await _tried(lambda: count_storages(caretaker))
+            await _tried(caretaker, "counting storages", count_storages, caretaker)
         await pause(stopping, ROUND_S)
 
 
 async def _round(caretaker: Caretaker) -> None:
-    while await caretaker.ends.sweep():
+    queue = caretaker.queue
+    while await _tried(caretaker, "ending sessions", caretaker.ends.sweep):
         continue
-    while await caretaker.audit.keep_events():
+    while await _tried(caretaker, "keeping events", caretaker.audit.keep_events):
         continue
-    for due in await caretaker.queue.take(limit=FILES_AT_ONCE):
-        await _tried(lambda due=due: look_at(caretaker, due))
+    taken = await _tried(caretaker, "taking files", queue.take, limit=FILES_AT_ONCE)
+    for due in taken or ():
+        await _tried(caretaker, "a file", _in_time, caretaker, due)
+    await _tried(caretaker, "counting", _count, caretaker)
+    claimed = await _tried(caretaker, "claiming", queue.claim_sweep, interval_ms=SWEEP_MS)
+    if claimed:
+        await _tried(caretaker, "recovery copies", end_rescues, caretaker)
+        await _tried(caretaker, "audit records", end_audit, caretaker)
+        await _tried(caretaker, "dead letters", end_dead_letters, caretaker)
+
+
+async def _count(caretaker: Caretaker) -> None:
     caretaker.report_totals(*await caretaker.events.totals())
-    if await caretaker.queue.claim_sweep(interval_ms=SWEEP_MS):
-        await end_rescues(caretaker)
-        await end_audit(caretaker)
-        await end_dead_letters(caretaker)
+
+
+async def _in_time(caretaker: Caretaker, due: DueFile) -> None:
+    async with asyncio.timeout(FILE_TIMEOUT_S):
+        await look_at(caretaker, due)
 
 
 async def count_storages(caretaker: Caretaker) -> None:
@@ -98,9 +119,12 @@ async def count_storages(caretaker: Caretaker) -> None:
     after = ""
     while tenants := await caretaker.tenants.list_tenants(after=after, limit=TENANTS_AT_ONCE):
         for tenant in tenants:
-            for storage in await caretaker.tenants.list_storages(tenant.tenant_id):
-                found = storage.probe.storage_class if storage.probe else "unknown"
-                counts[storage.protocol, found] += 1
+            found = await _tried(
+                caretaker, "counting storages", caretaker.tenants.list_storages, tenant.tenant_id
+            )
+            for storage in found or ():
+                conformance = storage.probe.storage_class if storage.probe else "unknown"
+                counts[storage.protocol, conformance] += 1
         after = tenants[-1].tenant_id
     caretaker.report_storages(counts)
 
@@ -109,8 +133,10 @@ async def end_audit(caretaker: Caretaker) -> None:
     """Remove audit records that were kept long enough."""
     before_us = caretaker.clock.now_us() - caretaker.audit_days * DAY_US
     for tenant_id in await caretaker.audit.tenants():
-        removed = await caretaker.audit.purge(tenant_id, before_us=before_us)
-        caretaker.report("audit records", removed)
+        removed = await _tried(
+            caretaker, "audit records", caretaker.audit.purge, tenant_id, before_us=before_us
+        )
+        caretaker.report("audit records", removed or 0)
 
 
 async def end_dead_letters(caretaker: Caretaker) -> None:
@@ -119,11 +145,15 @@ async def end_dead_letters(caretaker: Caretaker) -> None:
     caretaker.report("dead letters", await caretaker.events.end_dead(before_us=before_us))
 
 
-async def _tried(work: Callable[[], Awaitable[None]]) -> None:
-    try:
-        await work()
-    except HostError:
-        return  # Redis or one tenant's storage is away: it is due again when the claim lapses.
+async def _tried(
+    caretaker: Caretaker,
+    what: str,
+    work: Callable[P, Awaitable[T]],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T | None:
+    """Do a piece of work; what fails is due again when its claim lapses, and ends nothing else."""
+    return await isolated(what, caretaker.failed, work, *args, **kwargs)
 
 
 async def look_at(caretaker: Caretaker, due: DueFile) -> None:
@@ -183,7 +213,13 @@ async def end_rescues(caretaker: Caretaker) -> None:
     after = ""
     while tenants := await caretaker.tenants.list_tenants(after=after, limit=TENANTS_AT_ONCE):
         for tenant in tenants:
-            await _tried(lambda tenant_id=tenant.tenant_id: _end_rescues_of(caretaker, tenant_id))
+            await _tried(
+                caretaker,
+                "recovery copies",
+                _end_rescues_of,
+                caretaker,
+                tenant.tenant_id,
+            )
         after = tenants[-1].tenant_id
 
 
@@ -191,7 +227,7 @@ async def _end_rescues_of(caretaker: Caretaker, tenant_id: TenantId) -> None:
     before_us = caretaker.clock.now_us() - caretaker.recovery_days * DAY_US
     found = await caretaker.rescues.older(tenant_id, before_us=before_us, limit=RESCUES_AT_ONCE)
     for rescue in found:
-        await _tried(lambda rescue=rescue: _end_rescue(caretaker, rescue))
+        await _tried(caretaker, "a recovery copy", _end_rescue, caretaker, rescue)
 
 
 async def _end_rescue(caretaker: Caretaker, rescue: Rescue) -> None:

@@ -82,6 +82,7 @@ class RedisAuditStore:
         """See AuditStore."""
         partitions = await self._partitions.all()
         queues = [p.unaudited for p in partitions]
+        moved = 0
         batches = await self._redis.pipeline(
             [("XRANGE", queue, "-", "+", "COUNT", EVENTS_AT_ONCE) for queue in queues]
         )
@@ -89,12 +90,15 @@ class RedisAuditStore:
         kept: list[tuple[str | bytes, ...]] = []
         for names, entries in zip(partitions, batches, strict=True):
             if entries:
-                events += [decode_event(names.partition, text(e[1][1]), attempt=0) for e in entries]
+                read = (decode_event(names.partition, text(e[1][1]), attempt=0) for e in entries)
+                events += [event for event in read if event is not None]
+                moved += len(entries)
                 kept.append(("XDEL", names.unaudited, *(entry[0] for entry in entries)))
         if events:
             await self._keep(events)
+        if kept:
             await self._redis.pipeline(kept)
-        return len(events)
+        return moved
 
     async def tenants(self) -> Sequence[TenantId]:
         """See AuditStore."""

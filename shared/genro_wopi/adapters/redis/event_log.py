@@ -97,13 +97,15 @@ class RedisEventLog:
                 "XREVRANGE", stream, end, "-", "COUNT", SCANNED_AT_ONCE
             )
             for entry_id, fields in entries:
-                yield LoggedEvent(
-                    event=decode_event(names.partition, text(fields[1]), attempt=0),
-                    status=status,
-                    reason=text(fields[3]),
-                    partition=names.partition,
-                    entry_id=text(entry_id),
-                )
+                event = decode_event(names.partition, text(fields[1]), attempt=0)
+                if event is not None:
+                    yield LoggedEvent(
+                        event=event,
+                        status=status,
+                        reason=text(fields[3]),
+                        partition=names.partition,
+                        entry_id=text(entry_id),
+                    )
             if len(entries) < SCANNED_AT_ONCE:
                 return
             end = f"({text(entries[-1][0])}"
@@ -112,7 +114,8 @@ class RedisEventLog:
         self, names: PartitionKeys, tenant_id: TenantId
     ) -> AsyncIterator[LoggedEvent]:
         async for raw in self._new(names):
-            yield _waiting(names, raw)
+            if (logged := _waiting(names, raw)) is not None:
+                yield logged
         prefix, cursor = f"{tenant_id}/", "0"
         while True:
             cursor, rows = await self._redis.call(
@@ -121,7 +124,8 @@ class RedisEventLog:
             lanes = [names.lane(text(lane)) for lane in rows[::2]]
             for lane in lanes:
                 async for raw in self._lane(lane):
-                    yield _waiting(names, raw)
+                    if (logged := _waiting(names, raw)) is not None:
+                        yield logged
             if text(cursor) == "0":
                 return
 
@@ -150,9 +154,12 @@ def _position(logged: LoggedEvent) -> str:
     return logged.position
 
 
-def _waiting(names: PartitionKeys, raw: str) -> LoggedEvent:
+def _waiting(names: PartitionKeys, raw: str) -> LoggedEvent | None:
+    event = decode_event(names.partition, raw, attempt=0)
+    if event is None:
+        return None
     return LoggedEvent(
-        event=decode_event(names.partition, raw, attempt=0),
+        event=event,
         status=EventStatus.PENDING,
         reason="",
         partition=names.partition,

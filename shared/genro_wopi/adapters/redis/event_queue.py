@@ -24,6 +24,8 @@ LOOKED_AT_MAX: Final = 200
 CLAIM_MS: Final = 6_000
 """A worker renews its claims every two seconds, so one lapses only when its worker died."""
 
+UNREADABLE: Final = "it cannot be read"
+
 CLUSTER_WAIT_MS: Final = 100
 """No command waits for keys of several nodes: new events are looked for this often."""
 
@@ -72,7 +74,12 @@ class RedisEventQueue:
         ]
         taken: list[Delivery] = []
         for names, rows in zip(partitions, await self._redis.run_each(_TAKE, calls), strict=True):
-            taken += [_delivery(names.partition, row) for row in rows]
+            for row in rows:
+                delivery = _delivery(names.partition, row)
+                if delivery is None:
+                    await self._bury(names, row)
+                else:
+                    taken.append(delivery)
         return taken
 
     async def backlog(self) -> dict[TenantId, int]:
@@ -124,24 +131,42 @@ class RedisEventQueue:
 
     async def _settle(self, delivery: Delivery, outcome: str, delay_ms: int, reason: str) -> None:
         names = PartitionKeys(delivery.partition)
+        await self._settle_raw(names, delivery.lane, delivery.raw, outcome, delay_ms, reason)
+
+    async def _bury(self, names: PartitionKeys, row: list[bytes | int]) -> None:
+        """Make an event that cannot be read a dead letter, so that its lane goes on."""
+        await self._settle_raw(names, text(row[0]), text(row[2]), "dead", 0, UNREADABLE)
+
+    async def _settle_raw(
+        self, names: PartitionKeys, lane: str, raw: str, outcome: str, delay_ms: int, reason: str
+    ) -> None:
         await self._redis.run(
             _SETTLE,
             (
-                names.lane(delivery.lane),
+                names.lane(lane),
                 *(names.due, names.attempts, names.dead, names.done, names.backlog),
             ),
-            (delivery.lane, delivery.raw, outcome, delay_ms, reason, REMEMBERED),
+            (lane, raw, outcome, delay_ms, reason, REMEMBERED),
         )
 
 
-def _delivery(partition: int, row: list[bytes | int]) -> Delivery:
+def _delivery(partition: int, row: list[bytes | int]) -> Delivery | None:
     raw = text(row[2])
     event = decode_event(partition, raw, attempt=int(row[1]))
+    if event is None:
+        return None
     return Delivery(partition=partition, lane=text(row[0]), event=event, raw=raw)
 
 
-def decode_event(partition: int, raw: str, *, attempt: int) -> Event:
-    """Read an event as take_events.lua writes it into a lane."""
+def decode_event(partition: int, raw: str, *, attempt: int) -> Event | None:
+    """Read an event as take_events.lua writes it into a lane; None where it is not one."""
+    try:
+        return _event(partition, raw, attempt)
+    except (msgspec.MsgspecError, ValueError, KeyError, RecursionError):
+        return None
+
+
+def _event(partition: int, raw: str, attempt: int) -> Event:
     entry_id, *flat = _fields.decode(raw)
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
     return Event(

@@ -11,6 +11,7 @@ from genro_wopi.adapters.redis.client import RedisClient
 from genro_wopi.domain.clock import pause
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.identifiers import SessionId
+from genro_wopi.domain.isolation import Failed, isolated
 from genro_wopi.domain.timeline import TimelineEntry
 
 ENTRIES_MAX: Final = 200
@@ -61,11 +62,11 @@ class RedisTimeline:
         entries = [_entry.decode(e) for e in await self._redis.call("LRANGE", key, 0, -1)]
         return sorted(entries, key=lambda entry: entry.at_us)
 
-    async def write_until(self, stopping: asyncio.Event) -> None:
+    async def write_until(self, stopping: asyncio.Event, failed: Failed) -> None:
         """Write down what was noted, twice a second and once more at the end."""
         while not stopping.is_set():
             await pause(stopping, FLUSH_S)
-            await self.flush()
+            await isolated("writing timelines", failed, self.flush)
 
     async def flush(self) -> None:
         """Write down what was noted; what Redis does not take is dropped."""
