@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncGenerator, Generator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,20 +10,18 @@ from hypothesis import Phase, settings
 
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient, connect, text
-from tests.support.ceph import ceph_process, has_ceph
+from tests.support import tools
+from tests.support.ceph import ceph_process
 from tests.support.servers import (
-    REDIS_IMAGE,
-    S3_IMAGE,
-    apache_binary,
-    can_run,
+    SERVERS,
     cluster_processes,
     dav_process,
-    redis_binaries,
-    redis_container,
+    redis_binary,
     redis_process,
-    s3_container,
     s3_process,
 )
+
+ROOT = Path(__file__).parents[1]
 
 settings.register_profile("default", deadline=None, max_examples=40)
 settings.register_profile("breaks", deadline=None, max_examples=40, phases=(Phase.generate,))
@@ -33,14 +32,46 @@ settings.load_profile(os.environ.get("WOPI_TEST_PROFILE", "default"))
 LOADS_THE_MACHINE = frozenset({"chaos", "breaks"})
 """Folders whose tests run one after the other, also where several processes share the tests."""
 
+PROCESSES_MAX = 4
+"""Each has servers of its own; more of them need more memory than they save time."""
+
+BROUGHT_BY_CHECK = {
+    "tests/browser": "playwright",
+    "tests/deploy/test_chart.py": "helm_python",
+    "tests/flows/test_schema.py": "schemathesis",
+}
+"""What imports a package that only `make check` installs; all of it is marked `check`."""
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out what cannot be imported, unless it must be there."""
+    name = collection_path.relative_to(ROOT).as_posix()
+    package = BROUGHT_BY_CHECK.get(name)
+    is_absent = package is not None and not tools.REQUIRED and find_spec(package) is None
+    return True if is_absent else None
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Use the processors that this process may use (`-n auto`)."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(PROCESSES_MAX, usable or 1)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share tests between processes by file (`-n 2 --dist loadgroup`); the longest begin first."""
+    """Share tests between processes by file (`--dist loadgroup`); the longest begin first."""
     for item in items:
         folder = item.path.parent.name
         group = "busy" if folder in LOADS_THE_MACHINE else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: item.path.parent.name not in LOADS_THE_MACHINE)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line for each reason what was skipped."""
+    skipped: list[pytest.TestReport] = terminalreporter.stats.get("skipped", [])
+    reasons = (report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple))
+    for line in tools.lines(reason.removeprefix("Skipped: ") for reason in reasons):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -50,28 +81,23 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    if can_run(REDIS_IMAGE):
-        with redis_container() as url:
-            yield url
-        return
-    binary = next(iter(redis_binaries().values()))
-    with redis_process(binary, tmp_path_factory.mktemp("redis")) as url:
+    with redis_process(redis_binary(), tmp_path_factory.mktemp("redis")) as url:
         yield url
 
 
 CLUSTER = "a cluster"
 
 
-@pytest.fixture(scope="session", params=[*sorted(redis_binaries()), CLUSTER])
+@pytest.fixture(scope="session", params=[*SERVERS, CLUSTER])
 def each_redis_url(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[str]:
     if request.param == CLUSTER:
-        binary = next(iter(redis_binaries().values()))
-        with cluster_processes(binary, tmp_path_factory.mktemp("cluster-of-redis")) as url:
+        folder = tmp_path_factory.mktemp("cluster-of-redis")
+        with cluster_processes(redis_binary(), folder) as url:
             yield url
         return
-    binary = redis_binaries()[request.param]
+    binary = redis_binary(request.param)
     with redis_process(binary, tmp_path_factory.mktemp(request.param)) as url:
         yield url
 
@@ -111,29 +137,20 @@ class clean_redis:  # noqa: N801 - used as a context manager
 
 @pytest.fixture(scope="session")
 def s3_url() -> Generator[str]:
-    with s3_container() if can_run(S3_IMAGE) else s3_process() as url:
+    with s3_process() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def ceph_url() -> Generator[str]:
-    if not has_ceph():
-        message = "no Ceph with radosgw: the store that ignores conditions is not tested"
-        if os.environ.get("WOPI_TEST_CEPH") == "required":
-            pytest.fail(message)
-        pytest.skip(message)
+    tools.needed("Ceph with radosgw")
     with ceph_process() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def dav_url() -> Generator[str]:
-    binary = apache_binary()
-    if binary is None:
-        message = "no Apache with mod_dav: the WebDAV back end is not tested"
-        if os.environ.get("WOPI_TEST_WEBDAV") == "required":
-            pytest.fail(message)
-        pytest.skip(message)
+    binary = tools.needed("Apache with mod_dav")
     with dav_process(binary) as url:
         yield url
 

@@ -17,7 +17,7 @@ from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.paths import StoragePath
-from tests.support.servers import cluster_processes, redis_binaries, replicated_cluster
+from tests.support.servers import SERVERS, cluster_processes, redis_binary, replicated_cluster
 from tests.support.world import TENANT, World
 
 OUTAGE_S_MAX = 20.0
@@ -26,7 +26,7 @@ OUTAGE_S_MAX = 20.0
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    binary = next(iter(redis_binaries().values()))
+    binary = redis_binary()
     with cluster_processes(binary, tmp_path_factory.mktemp("cluster")) as running:
         yield running
 
@@ -90,11 +90,11 @@ async def test_commands_follow_slots_that_have_moved(cluster: RedisClient, url: 
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("name", sorted(redis_binaries()))
+@pytest.mark.parametrize("name", SERVERS)
 async def test_a_primary_that_dies_is_replaced_within_seconds_and_only_503_is_seen(
     name: str, tmp_path: Path
 ) -> None:
-    with replicated_cluster(redis_binaries()[name], tmp_path, replicas=1) as nodes:
+    with replicated_cluster(redis_binary(name), tmp_path, replicas=1) as nodes:
         async with connect(nodes.url) as redis:
             world = World(redis)
             sessions = [await world.session(await world.file(f"{n}.txt")) for n in range(12)]

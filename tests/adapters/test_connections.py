@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.connections import CONNECTIONS_MAX
 from genro_wopi.domain.errors import UnavailableError
-from tests.support.servers import free_port, redis_binaries, wait_for_port
+from tests.support.servers import free_port, redis_binary, wait_for_port
 from tests.support.waiting import eventually
 
 
@@ -33,7 +33,7 @@ class Server:
 
     @staticmethod
     def start(folder: Path, port: int) -> subprocess.Popen[bytes]:
-        binary = next(iter(redis_binaries().values()))
+        binary = redis_binary()
         command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
         process = subprocess.Popen([*command, "--loglevel", "warning"], stdout=subprocess.DEVNULL)
         wait_for_port(port)

@@ -10,16 +10,16 @@ import pytest
 from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.pools import exchange_for
 from genro_wopi.domain.errors import UnavailableError
-from tests.support.servers import Sentinels, redis_binaries, sentinel_processes
+from tests.support.servers import SERVERS, Sentinels, redis_binary, sentinel_processes
 from tests.support.waiting import eventually
 from tests.support.world import World
 
 OUTAGE_S_MAX = 10.0
 
 
-@pytest.fixture(params=sorted(redis_binaries()))
+@pytest.fixture(params=SERVERS)
 def sentinels(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Sentinels]:
-    with sentinel_processes(redis_binaries()[request.param], tmp_path) as running:
+    with sentinel_processes(redis_binary(request.param), tmp_path) as running:
         yield running
 
 

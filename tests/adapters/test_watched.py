@@ -17,7 +17,8 @@ from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.storages import Storage, StorageFaultError, StorageNode, StorageProtocol
 from genro_wopi.runtime.metrics import StorageMetrics
-from tests.support.servers import apache_binary, dav_process, free_port
+from tests.support import tools
+from tests.support.servers import dav_process, free_port
 
 
 def value(name: str, **labels: str) -> float:
@@ -32,11 +33,11 @@ async def stat(node: StorageNode) -> float:
     return time.perf_counter() - started_s
 
 
+@pytest.mark.check
 async def test_a_storage_that_is_away_is_left_alone_and_tried_again_within_a_second(
-    redis: RedisClient, dav_url: str
+    redis: RedisClient,
 ) -> None:
-    binary = apache_binary()
-    assert binary, dav_url
+    binary = tools.needed("Apache with mod_dav")
     port = free_port()
     opener = CachingStorageOpener(
         StorageSurroundings(

@@ -12,7 +12,7 @@ from genro_wopi.adapters.redis.client import connect
 from genro_wopi.domain.sessions import Purpose, Session
 from genro_wopi.gateway.operations.doctor.redis_checks import HASH_VALUE_BYTES
 from tests.bench.tables import Table
-from tests.support.servers import redis_binaries, redis_process
+from tests.support.servers import redis_binary, redis_process
 from tests.support.world import World
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -49,7 +49,7 @@ async def measure_tables(sizes: tuple[int, ...] = TABLE_SIZES) -> Table:
 
 
 async def _filled(table: Table, sizes: tuple[int, ...], options: tuple[str, ...]) -> Table:
-    binary = next(iter(redis_binaries().values()))
+    binary = redis_binary()
     with tempfile.TemporaryDirectory() as name, redis_process(binary, Path(name), *options) as url:
         async with connect(url) as redis:
             world = World(redis)

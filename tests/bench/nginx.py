@@ -1,12 +1,12 @@
 """nginx over the same folder: what a plain file server makes of the same bytes."""
 
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support import tools
 from tests.support.servers import free_port, wait_for_port
 
 _CONFIG = """
@@ -32,7 +32,7 @@ http {{
 
 def nginx_binary() -> str | None:
     """Return nginx where it is installed."""
-    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    return tools.TOOLS["nginx"].find()
 
 
 @contextmanager

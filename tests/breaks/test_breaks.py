@@ -9,8 +9,12 @@ import pytest
 
 from tests.breaks.breaks import BREAKS, Break
 from tests.breaks.tree import copy_tree, environment_of
+from tests.support import tools
+
+pytestmark = pytest.mark.check
 
 TIMEOUT_S = 200
+BEHIND_NGINX = "tests.chaos editing"
 CHAOS_RUNS = 3
 """A few seconds of chaos may miss the moment at which a break matters."""
 
@@ -33,6 +37,8 @@ def tree(tmp_path: Path) -> Path:
     ("broken", "words"), [pytest.param(b, w, id=f"{b.name}: {w}") for b, w in cases()]
 )
 def test_a_break_is_noticed(tree: Path, broken: Break, words: str) -> None:
+    if words.startswith(BEHIND_NGINX):
+        tools.needed("nginx")
     file = tree / broken.file
     text = file.read_text()
     assert text.count(broken.old) == 1, "the code has changed; say anew how it is broken"

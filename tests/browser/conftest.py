@@ -4,26 +4,23 @@ Playwright keeps an event loop running in the main thread while a browser is ope
 loops of their own, so a browser never outlives its module.
 """
 
-import os
-import shutil
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.support import tools
 from tests.support.cluster import Cluster, running_cluster
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    path = next((p for p in map(shutil.which, NAMES) if p), None)
-    if path is None:
-        message = "no Chromium on PATH: the browser tests do not run"
-        if os.environ.get("WOPI_TEST_BROWSER") == "required":
-            pytest.fail(message)
-        pytest.skip(message)
+def browser() -> "Generator[Browser]":
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - where it is installed
+
+    path = tools.needed("Chromium")
     arguments = ["--no-sandbox", "--disable-background-networking", "--disable-sync"]
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=arguments)
@@ -38,7 +35,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
 
 
 @pytest.fixture
-def page(browser: Browser, demo: Cluster) -> Generator[Page]:
+def page(browser: "Browser", demo: Cluster) -> "Generator[Page]":
     page = browser.new_page(viewport={"width": 1200, "height": 760})
     failures: list[str] = []
     page.on("pageerror", lambda error: failures.append(str(error)))

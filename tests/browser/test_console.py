@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.cluster import ADMIN_TOKEN, Application, Cluster, running_application
 from tests.support.editor import EditorClient
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.check, pytest.mark.timeout(180)]
 
 
 class Tenant:

@@ -11,7 +11,7 @@ from playwright.sync_api import FrameLocator, Page, expect
 
 from tests.support.cluster import ADMIN_TOKEN, Cluster
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.check, pytest.mark.timeout(180)]
 
 STORED = "/api/storages/documents/files/content"
 

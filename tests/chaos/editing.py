@@ -27,7 +27,7 @@ from tests.chaos.people import Habit, Ways
 from tests.chaos.proxy import Faults, FaultyProxy, faulty_proxy
 from tests.chaos.record import Record, Shelf, judge
 from tests.support.cluster import Application, Cluster, running_application, running_cluster
-from tests.support.servers import Sentinels, redis_binaries, s3_process, sentinel_processes
+from tests.support.servers import Sentinels, redis_binary, s3_process, sentinel_processes
 
 PEOPLE = 200
 REPLICAS = 4
@@ -88,7 +88,7 @@ async def scene(protocol: str, seed: int) -> AsyncGenerator[Scene]:
         }
         sentinels: Sentinels | None = None
         if protocol == "failover":
-            binary = next(iter(redis_binaries().values()))
+            binary = redis_binary()
             sentinels = stack.enter_context(sentinel_processes(binary, folder / "sentinels"))
             environment["WOPI_REDIS_URL"] = sentinels.url
         application = stack.enter_context(running_application())

@@ -38,7 +38,7 @@ from genro_wopi.domain.sessions import Session
 from genro_wopi.domain.tenants import AuthMethod, Tenant, WopiMode
 from genro_wopi.runtime.setting_values import read_keys
 from tests.chaos.receiver import Mood, Receiver, receiving
-from tests.support.servers import free_port, redis_binaries, wait_for_port
+from tests.support.servers import free_port, redis_binary, wait_for_port
 from tests.support.world import World, partitions
 
 TENANTS, FILES = 10, 8
@@ -63,7 +63,7 @@ class Redis:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        binary = next(iter(redis_binaries().values()))
+        binary = redis_binary()
         options = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "")
         place = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder))
         self.process = subprocess.Popen(

@@ -1,9 +1,7 @@
 """Every alert fires where it should and nowhere else; every metric that is asked for exists."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import yaml
 from prometheus_client import REGISTRY
 
 from genro_wopi.runtime import metrics
+from tests.support import tools
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "helm" / "genro-wopi" / "files"
@@ -78,12 +77,7 @@ LOOKED_AT = "70m"
 
 @pytest.fixture(scope="module")
 def promtool() -> str:
-    path = shutil.which("promtool")
-    if path is None:
-        if os.environ.get("WOPI_TEST_PROMTOOL") == "required":
-            pytest.fail("no promtool on PATH: the alerts are not tested")
-        pytest.skip("no promtool on PATH: the alerts are not tested")
-    return path
+    return tools.needed("promtool")
 
 
 def run(promtool: str, folder: Path, *words: str) -> None:
@@ -114,6 +108,7 @@ def case(series: dict[str, str], alert: str, *, fires: bool) -> dict[str, Any]:
     }
 
 
+@pytest.mark.check
 def test_every_alert_fires_where_it_should_and_only_there(promtool: str, tmp_path: Path) -> None:
     assert set(BROKEN) == set(ALERTS)
     cases = [case(WELL, alert, fires=False) for alert in ALERTS]
@@ -141,6 +136,7 @@ def expressions() -> dict[str, str]:
     return found
 
 
+@pytest.mark.check
 def test_dashboards_can_be_evaluated(promtool: str, tmp_path: Path) -> None:
     rules = [
         {"record": f"dashboard:panel:{number}", "expr": expression}

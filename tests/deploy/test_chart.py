@@ -17,6 +17,8 @@ from genro_wopi.adapters.new_keys import new_encryption_key, new_signing_key, ve
 from genro_wopi.runtime.setting_loading import load_settings
 from genro_wopi.runtime.settings import SETTINGS, Service
 
+pytestmark = pytest.mark.check
+
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm" / "genro-wopi"
 PROFILES = sorted(

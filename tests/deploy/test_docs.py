@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import tools
+
 ROOT = Path(__file__).parents[2]
 _LINK = re.compile(r"\[[^\]]+\]\(([^)#\s]+)(#[^)]*)?\)")
 
@@ -25,6 +27,7 @@ def test_links_of_the_repositorys_pages_lead_somewhere(name: str) -> None:
 
 
 def build(docs: Path) -> "subprocess.CompletedProcess[str]":
+    tools.needed("Sphinx")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
     return subprocess.run(
         [*command, str(docs), str(docs.parent / "site")],
@@ -49,6 +52,7 @@ def docs(tmp_path: Path) -> Path:
     return copied
 
 
+@pytest.mark.check
 def test_the_site_is_built_without_a_broken_link_and_loads_nothing_from_elsewhere(
     docs: Path,
 ) -> None:
@@ -58,6 +62,7 @@ def test_the_site_is_built_without_a_broken_link_and_loads_nothing_from_elsewher
     assert not re.findall(r"(?:src|href)=\"https?://[^\"]*\.(?:css|js|woff2?)", front)
 
 
+@pytest.mark.check
 @pytest.mark.parametrize("link", ["nowhere.md", "saving.md#nowhere", "../nowhere.py"])
 def test_a_broken_link_stops_the_build(docs: Path, link: str) -> None:
     page = docs / "events.md"

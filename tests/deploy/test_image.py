@@ -4,14 +4,15 @@ WOPI_TEST_BASE names the base image; python:3.13-slim where an engine can get it
 """
 
 import os
-import shutil
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from tests.support.servers import can_run
+from tests.support import tools
+
+pytestmark = pytest.mark.check
 
 ROOT = Path(__file__).parents[2]
 BASE = os.environ.get("WOPI_TEST_BASE", "python:3.13-slim")
@@ -19,14 +20,15 @@ HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--network", 
 
 
 def docker(*words: str) -> subprocess.CompletedProcess[str]:
-    binary = shutil.which("docker") or "docker"
-    return subprocess.run([binary, *words], capture_output=True, text=True, check=False, cwd=ROOT)
+    command = [tools.needed("Docker"), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")
 def image() -> Generator[str]:
-    if not can_run(BASE):
-        pytest.skip(f"no Docker engine that has {BASE}: the image is not built")
+    attempts = (("image", "inspect", BASE), ("pull", "--quiet", BASE))
+    if not any(docker(*words).returncode == 0 for words in attempts):
+        tools.without("Docker")
     name = "genro-wopi-under-test"
     file = ("-f", "deploy/docker/Dockerfile", "-t", name)
     network = ("--network", os.environ.get("WOPI_TEST_BUILD_NETWORK", "default"))

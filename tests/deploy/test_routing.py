@@ -2,9 +2,7 @@
 
 import base64
 import hashlib
-import os
 import re
-import shutil
 import subprocess
 import threading
 from collections.abc import Generator
@@ -16,7 +14,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from tests.support import tools
 from tests.support.servers import free_port, wait_for_port
+
+pytestmark = pytest.mark.check
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "collabora.md"
@@ -28,16 +29,6 @@ def snippet(language: str) -> str:
     found = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert len(found) == 1
     return str(found[0])
-
-
-def binary(name: str) -> str:
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin")
-    if path is None:
-        message = f"no {name} on PATH: its routing is not tested"
-        if os.environ.get(f"WOPI_TEST_{name.upper()}") == "required":
-            pytest.fail(message)
-        pytest.skip(message)
-    return path
 
 
 @contextmanager
@@ -90,12 +81,12 @@ def nginx_command(folder: Path, text: str) -> list[str]:
     body = f"access_log off; client_body_temp_path {folder}/body;\n{places}\n{text}"
     head = f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}"
     (folder / "nginx.conf").write_text(f"{head}\nhttp {{\n{body}\n}}\n")
-    return [binary("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    return [tools.needed("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
 
 
 def haproxy_command(folder: Path, text: str) -> list[str]:
     (folder / "haproxy.cfg").write_text(text)
-    return [binary("haproxy"), "-db", "-f", str(folder / "haproxy.cfg")]
+    return [tools.needed("HAProxy"), "-db", "-f", str(folder / "haproxy.cfg")]
 
 
 @pytest.fixture(params=["nginx", "haproxy"])

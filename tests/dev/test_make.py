@@ -79,7 +79,7 @@ class Checkout:
         places = {"HELD": str(self.held), "BUILDING": str(self.building)}
         python = [] if "PATH" in variables else [f"PYTHON={sys.executable}"]
         return subprocess.Popen(
-            [MAKE, *python, *words],
+            [MAKE, "BUILD_WITH=", *python, *words],
             cwd=self.folder,
             env={**own, **places, **variables},
             stdout=subprocess.PIPE,
@@ -143,6 +143,7 @@ def test_a_python_without_venv_is_one_clear_line(checkout: Checkout) -> None:
     assert not checkout.venv.exists()
 
 
+@pytest.mark.check
 def test_an_environment_is_made_once_and_again_when_it_does_not_work(checkout: Checkout) -> None:
     old_python(checkout.venv / "bin" / "python")  # Half made, or by a Python that was replaced.
     old_python(checkout.venv / "bin" / "genro-wopi")
@@ -171,6 +172,7 @@ def test_an_environment_is_made_once_and_again_when_it_does_not_work(checkout: C
     assert mark.exists()
 
 
+@pytest.mark.check
 def test_ctrl_c_while_pip_installs_leaves_nothing_broken(checkout: Checkout) -> None:
     checkout.held.touch()
     process = checkout.begin("run")

@@ -117,7 +117,9 @@ def make_tenant(
         client.close()
 
 
-@pytest.fixture(scope="session", params=["local", "s3", "webdav"])
+@pytest.fixture(
+    scope="session", params=["local", "s3", pytest.param("webdav", marks=pytest.mark.check)]
+)
 def shared_tenant(request: pytest.FixtureRequest, make_tenant: Callable[[str], Tenant]) -> Tenant:
     return make_tenant(request.param)
 

@@ -1,15 +1,14 @@
 """Real office documents: LibreOffice opens what the templates make and what a save stored."""
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.flows.conftest import Tenant
+from tests.support import tools
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.flow, pytest.mark.check, pytest.mark.timeout(240)]
 
 SAMPLES = Path(__file__).parents[2] / "deploy" / "demo_app" / "samples"
 TEMPLATES = ("docx", "xlsx", "pptx", "odt", "ods", "odp")
@@ -18,13 +17,7 @@ CONVERT_S = 180
 
 @pytest.fixture(scope="module")
 def soffice() -> str:
-    path = shutil.which("soffice")
-    if path is None:
-        message = "no LibreOffice on PATH: nothing opens the office documents"
-        if os.environ.get("WOPI_TEST_OFFICE") == "required":
-            pytest.fail(message)
-        pytest.skip(message)
-    return path
+    return tools.needed("LibreOffice")
 
 
 def converted(soffice: str, folder: Path, files: list[Path], to: str) -> dict[str, bytes]:

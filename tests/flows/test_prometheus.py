@@ -1,8 +1,6 @@
 """A real Prometheus scrapes a running cluster: all that alerts and dashboards ask for is there."""
 
-import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Generator
@@ -16,10 +14,11 @@ import yaml
 
 from tests.deploy.test_alerts import ALERTS, FILES, RULES, expressions
 from tests.flows.conftest import Tenant
+from tests.support import tools
 from tests.support.cluster import Cluster
 from tests.support.servers import free_port, wait_for_port
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.flow, pytest.mark.check, pytest.mark.timeout(120)]
 
 SCRAPED_S = 30.0
 _SUFFIX = re.compile(r"_(?:bucket|count|sum)$")
@@ -29,11 +28,7 @@ COMPONENTS = ("gateway", "session-service", "wopi-service", "callback-worker")
 @contextmanager
 def prometheus(cluster: Cluster, folder: Path) -> Generator[httpx.Client]:
     """Scrape a cluster every second; yields a client of the API."""
-    binary = shutil.which("prometheus")
-    if binary is None:
-        if os.environ.get("WOPI_TEST_PROMTOOL") == "required":
-            pytest.fail("no Prometheus on PATH: nothing is scraped")
-        pytest.skip("no Prometheus on PATH: nothing is scraped")
+    binary = tools.needed("Prometheus")
     targets = [
         {
             "targets": [f"127.0.0.1:{port}"],

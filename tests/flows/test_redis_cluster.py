@@ -9,14 +9,14 @@ import pytest
 
 from tests.support.cluster import Application, Cluster, running_application, running_cluster
 from tests.support.editor import EditorClient
-from tests.support.servers import cluster_processes, redis_binaries
+from tests.support.servers import cluster_processes, redis_binary
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
 def spread(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
-    binary = next(iter(redis_binaries().values()))
+    binary = redis_binary()
     folder = tmp_path_factory.mktemp("spread")
     with (
         cluster_processes(binary, tmp_path_factory.mktemp("nodes")) as url,

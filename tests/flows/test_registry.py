@@ -40,7 +40,9 @@ def fsck(cluster: Cluster, tenant: Tenant, *options: str) -> subprocess.Complete
     )
 
 
-@pytest.mark.parametrize("protocol", ["local", "s3", "webdav"])
+@pytest.mark.parametrize(
+    "protocol", ["local", "s3", pytest.param("webdav", marks=pytest.mark.check)]
+)
 def test_files_keep_their_ids_and_nothing_kept_is_lost(
     make_tenant: Callable[[str], Tenant], cluster: Cluster, protocol: str
 ) -> None:

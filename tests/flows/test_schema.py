@@ -15,7 +15,7 @@ from genro_wopi.management.openapi import openapi_document
 from genro_wopi.management.operation import Access
 from tests.support.cluster import ADMIN_TOKEN, Cluster, running_cluster
 
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.check]
 
 EXAMPLES = int(os.environ.get("WOPI_FUZZ_EXAMPLES", "12"))
 """Requests of each kind for each operation; more of them find more."""

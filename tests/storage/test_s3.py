@@ -90,6 +90,7 @@ async def test_a_small_body_is_tried_again_soon() -> None:
             await node_of(storage).write_if(MemoryBody(b"x"), evidence(), None)
 
 
+@pytest.mark.check
 async def test_the_probe_says_what_is_wrong_with_a_store(ceph_url: str) -> None:
     plain = await ceph_storage(ceph_url, versioned=False)
     versioned = await ceph_storage(ceph_url, versioned=True)
@@ -103,6 +104,7 @@ async def test_the_probe_says_what_is_wrong_with_a_store(ceph_url: str) -> None:
         await backend.aclose()
 
 
+@pytest.mark.check
 async def test_a_copy_is_of_what_was_read_where_the_store_does_not_look(ceph_url: str) -> None:
     plain = await ceph_storage(ceph_url, versioned=False)
     report = await plain.probe()

@@ -16,6 +16,8 @@ from genro_wopi.domain.paths import StoragePath, history_folder
 from genro_wopi.domain.storages import Body, StorageFaultError
 from tests.storage.test_conformance import at, dav_storage, evidence, node_of, read, read_version
 
+pytestmark = pytest.mark.check
+
 PATH = StoragePath("dir/a.txt")
 
 

@@ -4,7 +4,6 @@ Debian's `radosgw`, `ceph-mon` and `ceph-osd`, everything in memory, on loopback
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -16,7 +15,6 @@ from pathlib import Path
 
 from tests.support.servers import free_port, wait_for_port
 
-PROGRAMS = ("radosgw", "radosgw-admin", "ceph", "ceph-mon", "ceph-osd", "monmaptool")
 ACCESS_KEY, SECRET_KEY = "ceph", "cephcephceph"
 START_S = 90
 START_ATTEMPTS = 10
@@ -53,11 +51,6 @@ mon addr = 127.0.0.1:{mon_port}
 rgw frontends = beast endpoint=127.0.0.1:{port}
 rgw data = {folder}/rgw
 """
-
-
-def has_ceph() -> bool:
-    """Tell whether the programs are installed."""
-    return all(shutil.which(program) for program in PROGRAMS)
 
 
 @contextmanager

