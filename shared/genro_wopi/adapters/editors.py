@@ -27,7 +27,9 @@ KEYS_KEPT_US: Final = 24 * 3600 * 1_000_000
 
 FRESH_S: Final = 5.0
 
-_EMPTY: Final = Discovery(actions=(), proof_keys=None)
+_UNKNOWN: Final = EditorState(
+    discovery=Discovery(actions=(), proof_keys=None), fetched_us=0, seen_keys=(), had_keys=False
+)
 
 
 class FetchingEditorDirectory:
@@ -78,9 +80,28 @@ class FetchingEditorDirectory:
         return _usable(await self._states.get(key))
 
     async def fetch(self, editor: Editor) -> EditorState | None:
-        """Fetch discovery now; a copy that cannot be used never replaces a good one."""
+        """Fetch discovery now; a copy that cannot be used never replaces a good one.
+
+        Where another process fetched a good copy meanwhile, a failure is forgotten, and keys that
+        both saw are kept.
+        """
         key = (editor.scope, editor.state_name)
         known = await self._store.get_state(*key)
+        discovery, failure = await self._fetched(editor)
+        while True:
+            if discovery is not None:
+                state = _merged(known, discovery, time.time_ns() // 1000)
+            else:
+                state = msgspec.structs.replace(known or _UNKNOWN, last_error=failure)
+            is_written = await self._store.put_state(*key, state, was=known)
+            self._states.forget(key)
+            if is_written:
+                return _usable(state)
+            known = await self._store.get_state(*key)
+            if known is None or discovery is None:
+                return _usable(known)  # It was removed, or fetched by somebody else.
+
+    async def _fetched(self, editor: Editor) -> tuple[Discovery | None, str]:
         try:
             answer = await fetch(
                 self._pool,
@@ -89,15 +110,9 @@ class FetchingEditorDirectory:
                 timeout_s=FETCH_TIMEOUT_S,
                 answer_bytes_max=DISCOVERY_SIZE_BYTES_MAX,
             )
-            state = _merged(known, _parsed(answer), time.time_ns() // 1000)
+            return _parsed(answer), ""
         except (FetchError, InvalidDiscoveryError) as error:
-            base = known or EditorState(
-                discovery=_EMPTY, fetched_us=0, seen_keys=(), had_keys=False
-            )
-            state = msgspec.structs.replace(base, last_error=str(error))
-        await self._store.put_state(*key, state)
-        self._states.forget(key)
-        return _usable(state)
+            return None, str(error)
 
     async def aclose(self) -> None:
         """Close connections."""

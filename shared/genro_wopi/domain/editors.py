@@ -133,8 +133,20 @@ class EditorStore(Protocol):
         """Return the last good copy."""
         ...
 
-    async def put_state(self, scope: str, name: str, state: EditorState) -> None:
-        """Replace the last good copy."""
+    async def put_state(
+        self, scope: str, name: str, state: EditorState, *, was: EditorState | None
+    ) -> bool:
+        """Replace the last good copy; MUST be atomic.
+
+        Args:
+            scope: of the editor.
+            name: of the editor's address.
+            state: what is known now.
+            was: what it was made from.
+
+        Returns:
+            False where another copy was fetched meanwhile, and nothing was written.
+        """
         ...
 
     async def may_fetch(self, scope: str, name: str, *, interval_ms: int) -> bool:

@@ -10,6 +10,7 @@ from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.editors import Editor, EditorState
 
 _PUT: Final = Script("put_revision")
+_PUT_DISCOVERY: Final = Script("put_discovery")
 
 _editor: Final = msgspec.json.Decoder(Editor)
 _state: Final = msgspec.json.Decoder(EditorState)
@@ -53,9 +54,14 @@ class RedisEditorStore:
         record = await self._redis.call("GET", keys.discovery(scope, name))
         return _state.decode(record) if record else None
 
-    async def put_state(self, scope: str, name: str, state: EditorState) -> None:
+    async def put_state(
+        self, scope: str, name: str, state: EditorState, *, was: EditorState | None
+    ) -> bool:
         """See EditorStore."""
-        await self._redis.call("SET", keys.discovery(scope, name), msgspec.json.encode(state))
+        fetched_us = was.fetched_us if was else 0
+        arguments = (str(fetched_us), msgspec.json.encode(state).decode())
+        key = keys.discovery(scope, name)
+        return bool(await self._redis.run(_PUT_DISCOVERY, (key,), arguments))
 
     async def may_fetch(self, scope: str, name: str, *, interval_ms: int) -> bool:
         """See EditorStore."""
