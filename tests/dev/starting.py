@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.servers import free_port
 
-COMMAND = (sys.executable, "-m", "genro_wopi.cli.main", "dev")
+COMMAND = (sys.executable, "-m", "genro_wopi.cli.entry", "dev")
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def _require_own_redis(one: Cluster, two: Cluster) -> None:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("seen", ["", "Redis: ", "service_ready"])
+@pytest.mark.parametrize("seen", ["import", "", "Redis: ", "service_ready"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_start_that_is_interrupted_leaves_nothing(
     tmp_path: Path, seen: str, number: signal.Signals
@@ -138,7 +138,10 @@ def test_a_start_that_is_interrupted_leaves_nothing(
         process = subprocess.Popen(
             command, stdout=output, stderr=subprocess.STDOUT, env=environment()
         )
-    until(lambda: seen in log.read_text() and (tmp_path / "data").exists(), timeout_s=60)
+    if seen == "import":
+        until(lambda: _has_loaded(process.pid, "cryptography"), timeout_s=60)
+    else:
+        until(lambda: seen in log.read_text() and (tmp_path / "data").exists(), timeout_s=60)
     pids = Cluster("", tmp_path, process, log).pids()
     process.send_signal(number)
     code = process.wait(timeout=30)
@@ -178,6 +181,10 @@ def test_no_orphan_is_left_when_the_supervisor_itself_is_killed(tmp_path: Path) 
         pids = cluster.pids()
         cluster.process.kill()
         until(lambda: not [p for p in pids.values() if _is_alive(p)])
+
+
+def _has_loaded(pid: int, module: str) -> bool:
+    return module in Path(f"/proc/{pid}/maps").read_text()
 
 
 def _is_alive(pid: int) -> bool:
