@@ -14,6 +14,7 @@ from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.webhooks import RETRY_AFTER_MS_MAX, WebhookReceiver
 from genro_wopi.domain.events import Event, EventContext
+from genro_wopi.domain.identifiers import tenant_name
 from tests.support.raw_http import Told, answering
 from tests.support.world import TENANT, World
 
@@ -58,7 +59,7 @@ async def test_an_application_is_left_alone_as_long_as_it_asks_but_for_a_day_at_
 ) -> None:
     await World(redis).tenant()
     store = RedisTenantStore(redis)
-    tenant = await store.get_tenant(TENANT)
+    tenant = await store.get_tenant(tenant_name(TENANT))
     assert tenant is not None
     network = GuardedNetwork(EgressPolicy(("loopback",), setting="WOPI_CALLBACK_ALLOW"))
     ring = AesGcmRing((("k", bytes(32)),))

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from genro_wopi.domain.doctor import Finding
-from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.identifiers import TenantName
 from tests.flows.conftest import Tenant
 from tests.support.cluster import Cluster
 from tests.support.doctor import NOWHERE, Doctor
@@ -80,7 +80,7 @@ async def test_callbacks_without_a_signature_are_named(
 ) -> None:
     tenant = make_tenant()
     store = doctor.office().tenants
-    record = await store.get_tenant(TenantId(tenant.tenant_id))
+    record = await store.get_tenant(TenantName(tenant.tenant_id))
     assert record is not None
     await store.put_tenant(msgspec.structs.replace(record, webhook_secrets=()))
     assert "callbacks.signed" in await doctor.tenant(tenant.tenant_id)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from genro_wopi.domain.identifiers import tenant_name
 from tests.flows.conftest import Tenant
 from tests.support.cluster import ADMIN_TOKEN, Cluster
 
@@ -20,10 +21,11 @@ def forget_registry(cluster: Cluster, tenant: Tenant) -> None:
     redis: Any = Redis.from_url((cluster.data_dir / "redis-url").read_text())  # pyright: ignore[reportUnknownMemberType]
     names: list[str] = [key.decode() for key in redis.scan_iter("wopi:*")]
     for name in names:
-        of_file = ":file:" in name and redis.hget(name, "tenant") == tenant.tenant_id.encode()
-        if of_file or name.startswith(f"wopi:{{t:{tenant.tenant_id}}}:path:"):
+        owner = redis.hget(name, "tenant").decode() if ":file:" in name else ""
+        if tenant_name(owner) == tenant.tenant_id:
             redis.delete(name)
-        if name.startswith(f"wopi:{{t:{tenant.tenant_id}}}:rescue"):
+        is_own = name.startswith(f"wopi:{{t:{tenant.tenant_id}.")
+        if is_own and ("}:path:" in name or "}:rescue" in name):
             redis.delete(name)
     redis.close()
 

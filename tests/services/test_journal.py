@@ -34,7 +34,7 @@ async def test_a_change_is_logged_with_what_names_it(wopi: Wopi) -> None:
         "log_level": "info",
         "operation": "lock",
         "status": 200,
-        "tenant": wopi.session.tenant_id,
+        "tenant": "acme",
         "file_id": wopi.session.file_id,
         "session_id": wopi.session.session_id,
         "request_id": "r-1",

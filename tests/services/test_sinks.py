@@ -10,9 +10,10 @@ from genro_wopi.adapters.redis.event_outbox import RedisEventOutbox
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.callback_worker.operations.sinks import Sinks
 from genro_wopi.domain.events import DeliveryOutcome, Event, EventStatus
-from genro_wopi.domain.tenants import CLOCK_SKEW_US
+from genro_wopi.domain.identifiers import TenantId
 from tests.support.world import TENANT, World, partitions
 
+NEXT = TenantId("acme.0ther")
 OUTBOX = "wopi:{t:acme}:outbox"
 
 
@@ -48,8 +49,21 @@ async def test_an_event_that_is_tried_again_is_in_the_stream_once(redis: RedisCl
 async def test_what_a_deleted_tenant_left_reaches_no_stream(redis: RedisClient) -> None:
     event = await created(redis)
     assert (await outbox(redis).deliver(event)).skipped
-    await World(redis).tenant(created_us=event.at_us + 2 * CLOCK_SKEW_US)
+    await World(redis).tenant(NEXT)
     assert (await outbox(redis).deliver(event)).skipped
+    assert await appended(redis) == []
+
+
+async def test_who_has_not_heard_of_a_deletion_puts_nothing_into_the_next_ones_stream(
+    redis: RedisClient,
+) -> None:
+    event = await created(redis)
+    await World(redis).tenant()
+    directory = CachedDirectory(RedisTenantStore(redis))
+    await directory.tenant(TENANT)  # It is kept for two seconds.
+    await RedisTenantStore(redis).delete_tenant(TENANT)
+    await World(redis).tenant(NEXT)
+    await RedisEventOutbox(redis, directory).deliver(event)
     assert await appended(redis) == []
 
 

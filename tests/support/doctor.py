@@ -7,7 +7,7 @@ from typing import Any, Self
 from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.domain.doctor import Finding, Level
 from genro_wopi.domain.editors import Editor, ProofPolicy
-from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.identifiers import TenantName
 from genro_wopi.gateway.app import build_service
 from genro_wopi.gateway.operations.doctor.case import Case
 from genro_wopi.gateway.operations.doctor.editor_checks import examine_editors
@@ -85,7 +85,7 @@ class Doctor:
 
     async def tenant(self, tenant_id: str, **settings: str) -> dict[str, Finding]:
         office, case = self.office(**settings), Case()
-        tenant = await office.tenants.get_tenant(TenantId(tenant_id))
+        tenant = await office.tenants.get_tenant(TenantName(tenant_id))
         assert tenant is not None
         await examine_tenant(case, office, tenant)
         return found(case)

@@ -19,7 +19,7 @@ from genro_wopi.domain.tenants import AuthMethod, Tenant, WopiMode
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.protocol.lock_id import LockId
 
-TENANT = TenantId("acme")
+TENANT = TenantId("acme.5eed0123")
 PARTITIONS = 4
 DEADLINE_S = 0.0
 
@@ -49,10 +49,10 @@ class World:
         self.registry = RedisFileRegistry(self.redis, partitions(self.redis))
         self.ledger = RedisSaveLedger(self.redis, self.registry, lock_ttl_ms=self.lock_ttl_ms)
 
-    async def tenant(self, *, created_us: int = 1) -> None:
+    async def tenant(self, tenant_id: TenantId = TENANT, *, created_us: int = 1) -> None:
         await RedisTenantStore(self.redis).put_tenant(
             Tenant(
-                tenant_id=TENANT,
+                tenant_id=tenant_id,
                 name="Acme",
                 active=True,
                 wopi_mode=WopiMode.POOL,

@@ -27,7 +27,7 @@ from genro_wopi.callback_worker.operations.sinks import Sinks
 from genro_wopi.callback_worker.operations.upkeep import Caretaker, keep_up
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.events import Delivery, DeliveryOutcome, Receiver
-from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.identifiers import TenantId, tenant_name
 from genro_wopi.domain.storages import StorageProtocol
 from genro_wopi.domain.tenants import TenantStore
 from genro_wopi.runtime import metrics
@@ -111,14 +111,16 @@ async def disable_callbacks(tenants: TenantStore, tenant_id: TenantId) -> None:
     """Send a tenant nothing more until its callbacks are configured anew."""
     is_written = False
     while not is_written:
-        tenant = await tenants.get_tenant(tenant_id)
-        if tenant is None or tenant.callbacks_disabled:
+        tenant = await tenants.get_tenant(tenant_name(tenant_id))
+        if tenant is None or tenant.tenant_id != tenant_id or tenant.callbacks_disabled:
             return
         changed = msgspec.structs.replace(
             tenant, callbacks_disabled=True, revision=tenant.revision + 1
         )
         is_written = await tenants.put_tenant(changed, was=tenant.revision)
-    get_logger().warning("callbacks_disabled", tenant=tenant_id, reason="it answered 410")
+    get_logger().warning(
+        "callbacks_disabled", tenant=tenant_name(tenant_id), reason="it answered 410"
+    )
 
 
 class BacklogReport:
@@ -134,7 +136,7 @@ class BacklogReport:
         for tenant_id in set(full) - self._known:
             get_logger().warning(
                 "event_backlog_full",
-                tenant=tenant_id,
+                tenant=tenant_name(tenant_id),
                 waiting=waiting[tenant_id],
                 reason="new events become dead letters until the application takes the old ones",
             )

@@ -58,6 +58,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             instances=RedisInstanceStore(redis),
             sessions=RedisSessionStore(redis),
             registry=RedisFileRegistry(redis, Partitions(redis, settings.event_partitions)),
+            tenants=tenants,
             directory=CachedDirectory(tenants, fresh_s=CONFIGURATION_FRESH_S),
             storages=storages,
             editors=editors,

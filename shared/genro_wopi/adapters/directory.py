@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
 
 from genro_wopi.domain.errors import NotFoundError, SuspendedError, UnavailableError
-from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.identifiers import TenantId, tenant_name
 from genro_wopi.domain.storages import Storage
 from genro_wopi.domain.tenants import Tenant, TenantStore
 
@@ -81,7 +81,8 @@ class CachedDirectory:
         return storage
 
     async def _load_tenant(self, tenant_id: TenantId) -> Tenant | None:
-        return await self._store.get_tenant(tenant_id)
+        tenant = await self._store.get_tenant(tenant_name(tenant_id))
+        return tenant if tenant is not None and tenant.tenant_id == tenant_id else None
 
     async def _load_storage(self, key: tuple[TenantId, str]) -> Storage | None:
         return await self._store.get_storage(*key)

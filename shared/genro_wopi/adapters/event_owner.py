@@ -13,6 +13,4 @@ async def owner_of(directory: Directory, event: Event) -> Tenant | DeliveryOutco
         return DeliveryOutcome(delivered=False, reason=str(error))
     except NotFoundError:
         return DeliveryOutcome(delivered=True, reason="the tenant is gone", skipped=True)
-    if not tenant.concerns(event.at_us):
-        return DeliveryOutcome(delivered=True, reason="its tenant was deleted", skipped=True)
     return tenant

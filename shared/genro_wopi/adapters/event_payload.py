@@ -4,6 +4,7 @@ from typing import Final
 
 from genro_wopi.adapters.tracing import TRACEPARENT
 from genro_wopi.domain.events import Event
+from genro_wopi.domain.identifiers import tenant_name
 from genro_wopi.protocol.times import format_us
 
 _NUMBERS: Final = frozenset({"size"})
@@ -17,7 +18,7 @@ def payload(event: Event) -> dict[str, object]:
     fields: dict[str, object] = {
         "event": event.name,
         "event_id": event.event_id,
-        "tenant_id": context.tenant_id,
+        "tenant_id": tenant_name(context.tenant_id),
         "sequence": event.sequence,
         "attempt": event.attempt,
         "session_id": context.session_id,

@@ -3,7 +3,7 @@
 import msgspec
 
 from genro_wopi.domain.errors import FieldError, ForbiddenError, InvalidFieldsError, NotFoundError
-from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.identifiers import TenantId, TenantName, tenant_name
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -16,8 +16,8 @@ class Caller(msgspec.Struct, frozen=True):
         """Whether it is the operator."""
         return self.tenant_id is None
 
-    def tenant(self, named: str | None) -> TenantId:
-        """Return the tenant whose records the call is about.
+    def named(self, named: str | None) -> TenantName:
+        """Return the name of the tenant whose records the call is about.
 
         Args:
             named: ``tenant_id`` of the request; the operator must give it.
@@ -27,12 +27,22 @@ class Caller(msgspec.Struct, frozen=True):
             InvalidFieldsError: the operator names none.
         """
         if self.tenant_id is not None:
-            if named not in (None, self.tenant_id):
+            own = tenant_name(self.tenant_id)
+            if named not in (None, own):
                 raise NotFoundError("There is no such tenant.")
-            return self.tenant_id
+            return own
         if not named:
             raise InvalidFieldsError((FieldError("tenant_id", "name the tenant"),))
-        return TenantId(named)
+        return TenantName(named)
+
+    def reaches(self, owner: TenantId, named: str | None) -> bool:
+        """Tell whether a record of a tenant is one that the call can be about.
+
+        Args:
+            owner: whose the record is.
+            named: ``tenant_id`` of the request; None where it names none.
+        """
+        return named in (None, tenant_name(owner)) and self.tenant_id in (None, owner)
 
     def require_admin(self) -> None:
         """Refuse a tenant's application.

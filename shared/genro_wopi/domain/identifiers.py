@@ -1,5 +1,10 @@
 """Names of things: which strings may identify a tenant, a storage, a file, a session.
 
+A tenant has a name, which applications and operators know, and an id: the name and a random part
+that is drawn when the tenant is registered. All that is kept of a tenant, or is on its way to it,
+names the id; so a tenant that is given the name of a deleted one meets nothing of it, however late
+it comes.
+
 File ids and session ids are random. Both begin with two hexadecimal digits: the partition in which
 the file's records lie. So they are found without an index, and stay where they are when the number
 of partitions changes: it only says where new files go.
@@ -13,16 +18,25 @@ from typing import Final, NewType
 
 from genro_wopi.domain.errors import FieldError, InvalidFieldsError
 
+TenantName = NewType("TenantName", str)
+"""A tenant as the API names it: ``tenant_id`` of requests, answers and callbacks."""
+
 TenantId = NewType("TenantId", str)
+"""A tenant as everything inside names it: ``<name>.<random part>``; tenants that were registered by
+a version without random parts have none."""
+
 FileId = NewType("FileId", str)
 SessionId = NewType("SessionId", str)
 Version = NewType("Version", str)
 
 SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
-"""Ids of tenants and names of storages and editors."""
+"""Names of tenants, storages and editors."""
 
 FILE_ID: Final = re.compile(r"[0-9a-f]{2}[A-Za-z0-9_-]{22}")
 SESSION_ID: Final = FILE_ID
+
+_RANDOM_BYTES: Final = 6
+"""Of a tenant's id: enough that no two tenants of one name meet."""
 
 PARTITIONS_MAX: Final = 256
 """Two hexadecimal digits name the partition."""
@@ -40,6 +54,16 @@ def parse_slug(field: str, value: str) -> str:
         )
         raise InvalidFieldsError((FieldError(field, problem),))
     return value
+
+
+def new_tenant_id(name: TenantName) -> TenantId:
+    """Draw an id for a tenant that is being registered."""
+    return TenantId(f"{name}.{secrets.token_hex(_RANDOM_BYTES)}")
+
+
+def tenant_name(tenant_id: str) -> TenantName:
+    """Return the name in a tenant's id; empty for the empty id of the installation."""
+    return TenantName(tenant_id.partition(".")[0])
 
 
 def new_file_id(partition_count: int) -> FileId:

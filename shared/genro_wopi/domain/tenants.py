@@ -5,14 +5,14 @@ from typing import Final, Protocol
 
 import msgspec
 
+from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.errors import NotFoundError
 from genro_wopi.domain.host_urls import HostUrls
-from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.identifiers import TenantId, TenantName, tenant_name
 from genro_wopi.domain.secrets import Sealed
 from genro_wopi.domain.storages import Storage
 
 CALLBACK_PATH_DEFAULT: Final = "/wopi/callback"
-CLOCK_SKEW_US: Final = 60_000_000
-"""How far the clocks of the cluster and of Redis may be apart."""
 
 
 class WopiMode(StrEnum):
@@ -68,9 +68,10 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
         """Where events go; only the path where no address is set."""
         return (self.client_base_url or "").rstrip("/") + self.client_callback_path
 
-    def concerns(self, at_us: int) -> bool:
-        """Tell whether a moment is the tenant's own, not of one of its id that was deleted."""
-        return at_us > self.created_us - CLOCK_SKEW_US
+    @property
+    def public_id(self) -> TenantName:
+        """What the API calls the tenant's id."""
+        return tenant_name(self.tenant_id)
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +85,40 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None
 
 
-class TenantStore(Protocol):
+class TenantFinder(Protocol):
+    """Tells which tenant has a name now."""
+
+    async def get_tenant(self, name: TenantName) -> Tenant | None:
+        """Return the tenant of a name."""
+        ...
+
+
+async def tenant_of(tenants: TenantFinder, caller: Caller, named: str | None) -> Tenant:
+    """Return the tenant that a call is about.
+
+    Raises:
+        NotFoundError: there is none that the caller may see.
+        InvalidFieldsError: the operator names none.
+    """
+    tenant = await tenants.get_tenant(caller.named(named))
+    if tenant is None or not caller.reaches(tenant.tenant_id, None):
+        raise NotFoundError("There is no such tenant.")
+    return tenant
+
+
+async def tenant_id_of(tenants: TenantFinder, caller: Caller, named: str | None) -> TenantId:
+    """Return the id of the tenant that a call is about; an application's own needs no look.
+
+    Raises:
+        NotFoundError, InvalidFieldsError: as `tenant_of`.
+    """
+    if caller.tenant_id is not None:
+        caller.named(named)
+        return caller.tenant_id
+    return (await tenant_of(tenants, caller, named)).tenant_id
+
+
+class TenantStore(TenantFinder, Protocol):
     """Where tenants, their keys and storages are kept."""
 
     async def put_tenant(self, tenant: Tenant, *, was: int | None = None) -> bool:
@@ -99,16 +133,28 @@ class TenantStore(Protocol):
         """
         ...
 
-    async def get_tenant(self, tenant_id: TenantId) -> Tenant | None:
-        """Return one tenant."""
-        ...
-
     async def list_tenants(self, *, after: str, limit: int) -> list[Tenant]:
-        """Return tenants in the order of their ids."""
+        """Return tenants in one order.
+
+        Args:
+            after: name of the tenant after which the list goes on; empty for its beginning.
+            limit: so many at most.
+        """
         ...
 
     async def delete_tenant(self, tenant_id: TenantId) -> None:
         """Remove the tenant with all that is kept under its id, itself last. Safe to repeat."""
+        ...
+
+    async def sweep_deleted(self, *, before_us: int) -> int:
+        """Remove what came under the ids of deleted tenants after they were deleted.
+
+        Args:
+            before_us: only of tenants that were deleted before this; they are not looked at again.
+
+        Returns:
+            How many tenants were looked at.
+        """
         ...
 
     async def put_api_key(self, tenant_id: TenantId, key: ApiKey) -> None:

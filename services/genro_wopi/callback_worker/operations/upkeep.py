@@ -125,7 +125,7 @@ async def count_storages(caretaker: Caretaker) -> None:
             for storage in found or ():
                 conformance = storage.probe.storage_class if storage.probe else "unknown"
                 counts[storage.protocol, conformance] += 1
-        after = tenants[-1].tenant_id
+        after = tenants[-1].public_id
     caretaker.report_storages(counts)
 
 
@@ -220,7 +220,7 @@ async def end_rescues(caretaker: Caretaker) -> None:
                 caretaker,
                 tenant.tenant_id,
             )
-        after = tenants[-1].tenant_id
+        after = tenants[-1].public_id
 
 
 async def _end_rescues_of(caretaker: Caretaker, tenant_id: TenantId) -> None:

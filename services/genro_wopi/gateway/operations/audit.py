@@ -9,7 +9,8 @@ import msgspec
 from genro_wopi.domain.audit import Actor, AuditFilter, AuditRecord
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.errors import NotFoundError
-from genro_wopi.domain.identifiers import SLUG, TenantId
+from genro_wopi.domain.identifiers import SLUG, TenantId, TenantName, tenant_name
+from genro_wopi.domain.tenants import tenant_id_of
 from genro_wopi.gateway.operations.files import Download
 from genro_wopi.gateway.operations.moments import moment_us
 from genro_wopi.gateway.operations.office import Office
@@ -62,13 +63,16 @@ async def note_command(
             found = ",".join(map(str, cast("list[object]", found)))
         return str(found)[:VALUE_LENGTH_MAX]
 
-    named = caller.tenant_id or value("tenant_id") or _tenant_of(operation, values)
-    is_known = SLUG.fullmatch(named) and await office.tenants.get_tenant(TenantId(named))
+    tenant_id = caller.tenant_id or TenantId("")
+    named = value("tenant_id") or _named(operation, values)
+    if caller.is_admin and SLUG.fullmatch(named):
+        tenant = await office.tenants.get_tenant(TenantName(named))
+        tenant_id = tenant.tenant_id if tenant else tenant_id
     details = {n: value(n) for n in sorted(_SHOWN) if value(n)}
     await office.audit.append(
         AuditRecord(
             at_us=office.clock.now_us(),
-            tenant_id=TenantId(named if is_known else ""),
+            tenant_id=tenant_id,
             action=operation.name,
             actor=Actor.OPERATOR if caller.is_admin else Actor.APPLICATION,
             status=status,
@@ -84,14 +88,14 @@ async def note_command(
     )
 
 
-def _tenant_of(operation: Operation[Any, Any], values: dict[str, Any]) -> str:
+def _named(operation: Operation[Any, Any], values: dict[str, Any]) -> str:
     return str(values.get("id") or "") if operation.name.startswith("tenants.") else ""
 
 
 async def list_audit(office: Office, caller: Caller, request: AuditListRequest) -> AuditList:
     """List records, the newest first."""
     found, cursor = await office.audit.find(
-        _whose(caller, request.tenant_id),
+        await _whose(office, caller, request.tenant_id),
         _filter(request),
         before=request.cursor,
         limit=request.limit,
@@ -105,7 +109,9 @@ async def get_audit(office: Office, caller: Caller, request: AuditRef) -> AuditV
     Raises:
         NotFoundError: there is none that the caller may see.
     """
-    record = await office.audit.get(_whose(caller, request.tenant_id), request.audit_id)
+    record = await office.audit.get(
+        await _whose(office, caller, request.tenant_id), request.audit_id
+    )
     if record is None:
         raise NotFoundError("There is no such audit record, or not any more.")
     return _view(record)
@@ -115,7 +121,7 @@ async def export_audit(
     office: Office, caller: Caller, request: AuditQuery, _byte_range: str | None
 ) -> Download:
     """Export records as JSON lines."""
-    tenant_id, wanted = _whose(caller, request.tenant_id), _filter(request)
+    tenant_id, wanted = await _whose(office, caller, request.tenant_id), _filter(request)
 
     async def lines() -> AsyncIterator[bytes]:
         cursor = ""
@@ -133,12 +139,14 @@ async def export_audit(
 async def purge_audit(office: Office, caller: Caller, request: AuditPurge) -> AuditPurged:
     """Remove records for good."""
     before_us = moment_us("before", request.before)
-    tenant_id = _whose(caller, request.tenant_id)
+    tenant_id = await _whose(office, caller, request.tenant_id)
     return AuditPurged(removed=await office.audit.purge(tenant_id, before_us=before_us))
 
 
-def _whose(caller: Caller, named: str | None) -> TenantId:
-    return TenantId("") if caller.is_admin and named is None else caller.tenant(named)
+async def _whose(office: Office, caller: Caller, named: str | None) -> TenantId:
+    if caller.is_admin and named is None:
+        return TenantId("")
+    return await tenant_id_of(office.tenants, caller, named)
 
 
 def _filter(request: AuditQuery) -> AuditFilter:
@@ -156,4 +164,5 @@ def _filter(request: AuditQuery) -> AuditFilter:
 def _view(record: AuditRecord) -> AuditView:
     values = msgspec.structs.asdict(record)
     timestamp = format_us(values.pop("at_us"))
+    values["tenant_id"] = tenant_name(record.tenant_id)
     return AuditView(timestamp=timestamp, **values)

@@ -8,7 +8,7 @@ from typing import Final
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.errors import UnauthenticatedError
-from genro_wopi.domain.identifiers import SLUG, TenantId
+from genro_wopi.domain.identifiers import SLUG, TenantName
 from genro_wopi.domain.secrets import Secret
 from genro_wopi.domain.tenants import ApiKey, TenantStore
 
@@ -16,10 +16,10 @@ PREFIX: Final = "gwk_"
 _SECRET_BYTES: Final = 32
 
 
-def new_api_key(tenant_id: TenantId) -> tuple[Secret, str, str]:
+def new_api_key(name: TenantName) -> tuple[Secret, str, str]:
     """Draw a key; return it with its id and its digest. 256 bits are random."""
     key_id = secrets.token_hex(6)
-    key = f"{PREFIX}{tenant_id}.{key_id}.{secrets.token_urlsafe(_SECRET_BYTES)}"
+    key = f"{PREFIX}{name}.{key_id}.{secrets.token_urlsafe(_SECRET_BYTES)}"
     return Secret(key), key_id, _digest(key)
 
 
@@ -37,13 +37,13 @@ async def authenticate(
         )
     if hmac.compare_digest(shown.encode(), admin_token.reveal().encode()):
         return Caller(None)
-    tenant_id, _, rest = shown.removeprefix(PREFIX).partition(".")
+    name, _, rest = shown.removeprefix(PREFIX).partition(".")
     key_id = rest.partition(".")[0]
-    if shown.startswith(PREFIX) and SLUG.fullmatch(tenant_id) and key_id:
-        key = await tenants.get_api_key(TenantId(tenant_id), key_id)
-        if key is not None and _counts(key, shown, clock):
-            tenant = await tenants.get_tenant(TenantId(tenant_id))
-            if tenant is not None and tenant.active:
+    if shown.startswith(PREFIX) and SLUG.fullmatch(name) and key_id:
+        tenant = await tenants.get_tenant(TenantName(name))
+        if tenant is not None and tenant.active:
+            key = await tenants.get_api_key(tenant.tenant_id, key_id)
+            if key is not None and _counts(key, shown, clock):
                 return Caller(tenant.tenant_id)
     raise UnauthenticatedError("The token is wrong, expired, or its tenant is not active.")
 

@@ -12,7 +12,7 @@ import msgspec
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.editors import DISCOVERY_PATH, Editor
 from genro_wopi.domain.errors import FieldError, HostError, InvalidFieldsError
-from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.identifiers import TenantId, TenantName, tenant_name
 from genro_wopi.domain.secrets import UnreadableSecretError
 from genro_wopi.domain.storages import Storage
 from genro_wopi.domain.tenants import AuthMethod, Tenant
@@ -81,7 +81,7 @@ class _Work:
     async def tenant(self, spec: TenantSpec) -> None:
         """Apply a tenant with its storages and editors."""
         office = self._office
-        known = await office.tenants.get_tenant(TenantId(spec.id))
+        known = await office.tenants.get_tenant(TenantName(spec.id))
         if not await self._record(
             "tenant",
             spec.id,
@@ -90,17 +90,20 @@ class _Work:
             lambda wanted: self._put_tenant(spec, wanted),
         ):
             return
+        made = await office.tenants.get_tenant(TenantName(spec.id))
+        # Under the id of a tenant that a dry run did not make, nothing is kept.
+        tenant_id = made.tenant_id if made else TenantId(spec.id)
         for storage in spec.storages:
-            await self._storage(spec.id, storage)
+            await self._storage(tenant_id, storage)
         for editor in spec.editors:
-            await self.editor(spec.id, editor)
+            await self.editor(tenant_id, editor)
 
     async def editor(self, scope: str, spec: EditorSpec) -> None:
         """Apply an editor of the instance (empty scope) or of a tenant."""
         known = await self._office.editors.get_editor(scope, spec.name)
         await self._record(
             "editor",
-            f"{scope}/{spec.name}" if scope else spec.name,
+            _named(scope, spec.name),
             lambda: _plain(_editor_spec(known)) if known else None,
             lambda _old: (
                 _plain(spec)
@@ -114,22 +117,23 @@ class _Work:
         office, caller = self._office, self._caller
         named = {t.id: t for t in request.tenants}
         for tenant in await _tenants(office):
-            tenant_id, spec = tenant.tenant_id, named.get(tenant.tenant_id)
+            tenant_id, name = tenant.tenant_id, tenant.public_id
+            spec = named.get(name)
             if spec is None:
-                gone = TenantDelete(tenant_id=tenant_id, cascade=True)
+                gone = TenantDelete(tenant_id=name, cascade=True)
                 await self._remove(
                     "tenant",
-                    tenant_id,
+                    name,
                     lambda gone=gone: tenants.delete_tenant(office, caller, gone),
                 )
                 continue
             kept = {s.name for s in spec.storages}
             for storage in await office.tenants.list_storages(tenant_id):
                 if storage.name not in kept:
-                    what = StorageDelete(name=storage.name, tenant_id=tenant_id)
+                    what = StorageDelete(name=storage.name, tenant_id=name)
                     await self._remove(
                         "storage",
-                        f"{tenant_id}/{storage.name}",
+                        _named(tenant_id, storage.name),
                         lambda what=what: storages.delete_storage(office, caller, what),
                     )
             await self._prune_editors(tenant_id, spec.editors)
@@ -139,19 +143,19 @@ class _Work:
         office, caller, kept = self._office, self._caller, {e.name for e in specs}
         for editor in await office.editors.list_editors(scope):
             if editor.name not in kept:
-                what = EditorDelete(name=editor.name, tenant_id=scope or None)
+                what = EditorDelete(name=editor.name, tenant_id=tenant_name(scope) or None)
                 await self._remove(
                     "editor",
-                    f"{scope}/{editor.name}" if scope else editor.name,
+                    _named(scope, editor.name),
                     lambda what=what: editors.delete_editor(office, caller, what),
                 )
 
-    async def _storage(self, tenant_id: str, spec: StorageSpec) -> None:
+    async def _storage(self, tenant_id: TenantId, spec: StorageSpec) -> None:
         office = self._office
-        known = await office.tenants.get_storage(TenantId(tenant_id), spec.name)
+        known = await office.tenants.get_storage(tenant_id, spec.name)
         await self._record(
             "storage",
-            f"{tenant_id}/{spec.name}",
+            _named(tenant_id, spec.name),
             lambda: _flat_storage(office, known) if known else None,
             lambda old: _wanted_storage(spec, old or {}),
             lambda wanted: self._put_storage(tenant_id, spec, wanted),
@@ -222,7 +226,9 @@ class _Work:
         made = await tenants.create_tenant(self._office, self._caller, request)
         return made.value.api_key
 
-    async def _put_storage(self, tenant_id: str, spec: StorageSpec, wanted: Flat) -> str | None:
+    async def _put_storage(
+        self, tenant_id: TenantId, spec: StorageSpec, wanted: Flat
+    ) -> str | None:
         prefix = "config."
         config = {k.removeprefix(prefix): v for k, v in wanted.items() if k.startswith(prefix)}
         request = StoragePut(
@@ -230,15 +236,20 @@ class _Work:
             protocol=spec.protocol,
             config=config,
             versions=spec.versions,
-            tenant_id=tenant_id,
+            tenant_id=tenant_name(tenant_id),
         )
         await storages.put_storage(self._office, self._caller, request)
         return None
 
     async def _put_editor(self, scope: str, spec: EditorSpec) -> str | None:
-        request = EditorPut(**msgspec.structs.asdict(spec), tenant_id=scope or None)
+        request = EditorPut(**msgspec.structs.asdict(spec), tenant_id=tenant_name(scope) or None)
         await editors.put_editor(self._office, self._caller, request)
         return None
+
+
+def _named(scope: str, name: str) -> str:
+    """Name a record of a tenant, or of the instance (empty scope)."""
+    return f"{tenant_name(scope)}/{name}" if scope else name
 
 
 async def _tenants(office: Office) -> list[Tenant]:
@@ -246,7 +257,7 @@ async def _tenants(office: Office) -> list[Tenant]:
     after = ""
     while page := await office.tenants.list_tenants(after=after, limit=PAGE):
         found += page
-        after = page[-1].tenant_id
+        after = page[-1].public_id
     return found
 
 
@@ -348,7 +359,7 @@ async def _tenant_spec(office: Office, tenant: Tenant) -> TenantSpec:
 def _tenant_spec_with(tenant: Tenant, auth: AuthSpec) -> TenantSpec:
     return msgspec.convert(
         {
-            "id": tenant.tenant_id,
+            "id": tenant.public_id,
             "name": tenant.name,
             "active": tenant.active,
             "wopi_mode": tenant.wopi_mode,

@@ -8,11 +8,11 @@ from msgspec import UNSET
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.editors import DISCOVERY_PATH, Editor, EditorState
 from genro_wopi.domain.errors import ConflictError, NotFoundError
-from genro_wopi.domain.identifiers import parse_slug
+from genro_wopi.domain.identifiers import parse_slug, tenant_name
 from genro_wopi.domain.revisions import require_revision, revise
+from genro_wopi.domain.tenants import tenant_id_of
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.operations.paging import paged
-from genro_wopi.gateway.operations.tenants import tenant_of
 from genro_wopi.management.editors import (
     AddressView,
     EditorDelete,
@@ -139,7 +139,7 @@ async def _check_addresses(office: Office, editor: Editor) -> None:
 async def _scope(office: Office, caller: Caller, tenant_id: str | None) -> str:
     if caller.is_admin and tenant_id is None:
         return ""
-    return (await tenant_of(office, caller, tenant_id)).tenant_id
+    return await tenant_id_of(office.tenants, caller, tenant_id)
 
 
 async def _editor_of(office: Office, caller: Caller, name: str, tenant_id: str | None) -> Editor:
@@ -156,7 +156,7 @@ async def _view(office: Office, editor: Editor) -> EditorView:
     actions = state.discovery.actions if state else ()
     return EditorView(
         name=editor.name,
-        tenant_id=editor.scope or None,
+        tenant_id=tenant_name(editor.scope) or None,
         kind=editor.kind,
         url=editor.url,
         discovery_url=editor.discovery_url,

@@ -6,6 +6,7 @@ from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.errors import NotFoundError
 from genro_wopi.domain.events import EventStatus, LoggedEvent
 from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.tenants import tenant_id_of
 from genro_wopi.gateway.operations.moments import moment_us
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.management.events import (
@@ -24,8 +25,10 @@ REPLAYED_MAX: Final = 10_000
 
 async def list_events(office: Office, caller: Caller, request: EventListRequest) -> EventList:
     """List a tenant's events of one status, the newest first."""
-    tenant_id = caller.tenant(request.tenant_id)
-    found = await _find(office, tenant_id, request.status, request.cursor, request.limit)
+    tenant_id = await tenant_id_of(office.tenants, caller, request.tenant_id)
+    found = await office.events.find(
+        tenant_id, request.status, before=request.cursor, limit=request.limit
+    )
     cursor = found[-1].position if len(found) == request.limit else None
     return EventList(items=[_view(logged) for logged in found], next_cursor=cursor)
 
@@ -36,7 +39,7 @@ async def replay_event(office: Office, caller: Caller, request: EventReplay) -> 
     Raises:
         NotFoundError: it was neither given up nor delivered lately, or is another tenant's.
     """
-    tenant_id = caller.tenant(request.tenant_id)
+    tenant_id = await tenant_id_of(office.tenants, caller, request.tenant_id)
     for status in (EventStatus.DEAD, EventStatus.DELIVERED):
         for logged in await _all(office, tenant_id, status):
             if logged.event.event_id == request.event_id and await office.events.replay(logged):
@@ -49,7 +52,8 @@ async def replay_dead(office: Office, caller: Caller, request: EventsReplay) -> 
     since_us = moment_us("since", request.since) if request.since else 0
     until_us = moment_us("until", request.until) if request.until else FAR_US
     count = 0
-    dead = await _all(office, caller.tenant(request.tenant_id), EventStatus.DEAD)
+    tenant_id = await tenant_id_of(office.tenants, caller, request.tenant_id)
+    dead = await _all(office, tenant_id, EventStatus.DEAD)
     for logged in reversed(dead):
         event = logged.event
         wanted = (
@@ -62,15 +66,7 @@ async def replay_dead(office: Office, caller: Caller, request: EventsReplay) -> 
 
 
 async def _all(office: Office, tenant_id: TenantId, status: EventStatus) -> list[LoggedEvent]:
-    return await _find(office, tenant_id, status, "", REPLAYED_MAX)
-
-
-async def _find(
-    office: Office, tenant_id: TenantId, status: EventStatus, before: str, limit: int
-) -> list[LoggedEvent]:
-    tenant = await office.tenants.get_tenant(tenant_id)
-    found = await office.events.find(tenant_id, status, before=before, limit=limit)
-    return [logged for logged in found if tenant is None or tenant.concerns(logged.event.at_us)]
+    return await office.events.find(tenant_id, status, before="", limit=REPLAYED_MAX)
 
 
 def _view(logged: LoggedEvent) -> EventView:

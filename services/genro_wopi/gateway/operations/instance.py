@@ -4,6 +4,7 @@ import msgspec
 from msgspec import UNSET
 
 from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.identifiers import tenant_name
 from genro_wopi.domain.instance import Instance
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.management.instance import (
@@ -20,7 +21,9 @@ TENANTS_PER_PAGE = 1000
 
 async def get_caller(_office: Office, caller: Caller, _request: NoParameters) -> CallerView:
     """Tell whose token a request shows."""
-    return CallerView(role="admin" if caller.is_admin else "tenant", tenant_id=caller.tenant_id)
+    if caller.tenant_id is None:
+        return CallerView(role="admin", tenant_id=None)
+    return CallerView(role="tenant", tenant_id=tenant_name(caller.tenant_id))
 
 
 async def get_instance(office: Office, _caller: Caller, _request: NoParameters) -> InstanceView:
@@ -45,7 +48,7 @@ async def instance_status(
     tenants, after = 0, ""
     while page := await office.tenants.list_tenants(after=after, limit=TENANTS_PER_PAGE):
         tenants += len(page)
-        after = page[-1].tenant_id
+        after = page[-1].public_id
     return InstanceStatus(
         state="suspended" if instance.suspended else "active",
         version=office.version,

@@ -7,6 +7,7 @@ from genro_wopi.domain.errors import ConflictError, NotFoundError
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import FILE_ID, FileId
 from genro_wopi.domain.locks import Lease
+from genro_wopi.domain.tenants import tenant_id_of
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.operations.paging import paged
 from genro_wopi.management.locks import ForceUnlock, LockList, LockListRequest, LockView
@@ -22,7 +23,7 @@ async def list_locks(office: Office, caller: Caller, request: LockListRequest) -
     Only a session can lock, and a lock outlives it by minutes: the tenant's sessions of the last
     days name every file that can be locked.
     """
-    tenant_id = caller.tenant(request.tenant_id)
+    tenant_id = await tenant_id_of(office.tenants, caller, request.tenant_id)
     seen: set[FileId] = set()
     found: list[LockView] = []
     cursor = ""
@@ -51,10 +52,7 @@ async def force_unlock(office: Office, caller: Caller, request: ForceUnlock) -> 
     """
     file_id = FileId(request.file_id)
     record = await office.registry.record(file_id) if FILE_ID.fullmatch(file_id) else None
-    if record is None:
-        raise NotFoundError("There is no such file.")
-    named = record.tenant_id if caller.is_admin else request.tenant_id
-    if caller.tenant(named) != record.tenant_id:
+    if record is None or not caller.reaches(record.tenant_id, request.tenant_id):
         raise NotFoundError("There is no such file.")
     lease = await office.locks.state(file_id)
     if lease is None or not await office.locks.force_unlock(file_id, lease, request.reason):

@@ -12,14 +12,14 @@ import msgspec
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.errors import HostError, NotFoundError
 from genro_wopi.domain.files import FileRecord
-from genro_wopi.domain.identifiers import FILE_ID, FileId, TenantId
+from genro_wopi.domain.identifiers import FILE_ID, FileId
 from genro_wopi.domain.moves import DELETED
 from genro_wopi.domain.paths import StoragePath, parse_path
 from genro_wopi.domain.rescues import RECOVERY, Rescue, rescue_note
 from genro_wopi.domain.storages import FolderEntry, Storage, StorageBackend
+from genro_wopi.domain.tenants import tenant_id_of
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.operations.storages import storage_of
-from genro_wopi.gateway.operations.tenants import tenant_of
 from genro_wopi.management.registry import (
     Finding,
     Problem,
@@ -231,7 +231,7 @@ def _file_id(text: str) -> FileId:
 
 async def export_registry(office: Office, caller: Caller, request: RegistryRequest) -> RegistryPage:
     """Export some of a tenant's files with their ids."""
-    tenant: TenantId = (await tenant_of(office, caller, request.tenant_id)).tenant_id
+    tenant = await tenant_id_of(office.tenants, caller, request.tenant_id)
     records, cursor = await office.registry.page(tenant, cursor=request.cursor, limit=request.limit)
     items = [
         RegisteredFile(file_id=r.file_id, storage_name=r.storage_name, path=r.path)
@@ -249,13 +249,13 @@ async def import_registry(
     Raises:
         InvalidFieldsError: a path leaves its storage; nothing was imported.
     """
-    tenant = await tenant_of(office, caller, request.tenant_id)
+    tenant = await tenant_id_of(office.tenants, caller, request.tenant_id)
     places = [(item, parse_path(item.path.rstrip("/"), field="path")) for item in request.items]
     refused: list[RegisteredFile] = []
     for item, path in places:
         place = StoragePath(f"{path}/") if item.path.endswith("/") else path
         adopted = await office.registry.adopt(
-            FileId(item.file_id), tenant.tenant_id, item.storage_name, place
+            FileId(item.file_id), tenant, item.storage_name, place
         )
         if not adopted:
             refused.append(item)

@@ -58,7 +58,7 @@ async def reseal(office: Office, _caller: Caller, request: Reseal) -> Resealed:
         resealed=count.resealed,
         unreadable=count.unreadable,
         keys=dict(count.keys),
-        next_cursor=page[-1].tenant_id if len(page) == TENANTS_AT_ONCE else None,
+        next_cursor=page[-1].public_id if len(page) == TENANTS_AT_ONCE else None,
     )
 
 

@@ -63,7 +63,7 @@ async def _require_own_folder(office: Office, storage: Storage) -> None:
     own = await office.storages.place(storage)
     after = ""
     while page := await office.tenants.list_tenants(after=after, limit=TENANTS_AT_ONCE):
-        after = page[-1].tenant_id
+        after = page[-1].public_id
         for tenant in page:
             if tenant.tenant_id == storage.tenant_id:
                 continue

@@ -14,10 +14,11 @@ from genro_wopi.domain.errors import (
     InvalidFieldsError,
     NotFoundError,
 )
-from genro_wopi.domain.identifiers import TenantId, parse_slug
+from genro_wopi.domain.identifiers import parse_slug, tenant_name
 from genro_wopi.domain.revisions import require_revision, revise
 from genro_wopi.domain.secrets import Sealed, Secret
 from genro_wopi.domain.storages import ProbeReport, Storage, StorageFaultError, StorageProtocol
+from genro_wopi.domain.tenants import tenant_id_of, tenant_of
 from genro_wopi.domain.version_policy import VersionPolicy
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.operations.paging import paged
@@ -26,7 +27,6 @@ from genro_wopi.gateway.operations.storage_claims import (
     require_protocol,
     require_secrets_again,
 )
-from genro_wopi.gateway.operations.tenants import tenant_of
 from genro_wopi.management.operation import Nothing, Upserted
 from genro_wopi.management.storages import (
     ProbeView,
@@ -95,7 +95,7 @@ async def put_storage(office: Office, caller: Caller, request: StoragePut) -> Up
     """
     name = parse_slug("name", request.name)
     require_protocol(caller, request.protocol)
-    tenant = await tenant_of(office, caller, request.tenant_id)
+    tenant = await tenant_of(office.tenants, caller, request.tenant_id)
     known = await office.tenants.get_storage(tenant.tenant_id, name)
     require_revision(known, request.if_revision)
     now_us = office.clock.now_us()
@@ -122,8 +122,8 @@ async def put_storage(office: Office, caller: Caller, request: StoragePut) -> Up
 
 async def list_storages(office: Office, caller: Caller, request: StorageListRequest) -> StorageList:
     """List a tenant's storages."""
-    tenant = await tenant_of(office, caller, request.tenant_id)
-    found = await office.tenants.list_storages(tenant.tenant_id)
+    owner = await tenant_id_of(office.tenants, caller, request.tenant_id)
+    found = await office.tenants.list_storages(owner)
     items, cursor = paged(found, request)
     return StorageList(items=[_view(s) for s in items], next_cursor=cursor)
 
@@ -213,8 +213,8 @@ async def storage_of(office: Office, caller: Caller, name: str, tenant_id: str |
     Raises:
         NotFoundError: there is none that the caller may see.
     """
-    tenant: TenantId = caller.tenant(tenant_id)
-    storage = await office.tenants.get_storage(tenant, name)
+    owner = await tenant_id_of(office.tenants, caller, tenant_id)
+    storage = await office.tenants.get_storage(owner, name)
     if storage is None:
         raise NotFoundError(f"There is no storage {name!r}; register it with POST /api/storages.")
     return storage
@@ -261,7 +261,7 @@ def _policy(settings: VersionSettings) -> VersionPolicy:
 def _view(storage: Storage) -> StorageView:
     return StorageView(
         name=storage.name,
-        tenant_id=storage.tenant_id,
+        tenant_id=tenant_name(storage.tenant_id),
         protocol=storage.protocol,
         config=storage.config,
         probe=_probe_view(storage.probe) if storage.probe else None,

@@ -16,10 +16,23 @@ from genro_wopi.domain.errors import (
     NotFoundError,
 )
 from genro_wopi.domain.host_urls import HostUrls, template_problem
-from genro_wopi.domain.identifiers import TenantId, parse_slug
+from genro_wopi.domain.identifiers import (
+    TenantId,
+    TenantName,
+    new_tenant_id,
+    parse_slug,
+    tenant_name,
+)
 from genro_wopi.domain.revisions import require_revision, revise
 from genro_wopi.domain.secrets import Sealed, Secret
-from genro_wopi.domain.tenants import CALLBACK_PATH_DEFAULT, ApiKey, AuthMethod, Tenant, WopiMode
+from genro_wopi.domain.tenants import (
+    CALLBACK_PATH_DEFAULT,
+    ApiKey,
+    AuthMethod,
+    Tenant,
+    WopiMode,
+    tenant_of,
+)
 from genro_wopi.gateway.operations import tenant_removal
 from genro_wopi.gateway.operations.authenticate import new_api_key
 from genro_wopi.gateway.operations.moments import moment_us
@@ -64,15 +77,15 @@ async def create_tenant(
     office: Office, _caller: Caller, request: TenantPut
 ) -> Upserted[TenantRegistered]:
     """Register a tenant with its first key, or change it where it exists."""
-    tenant_id = TenantId(parse_slug("id", request.id))
-    known = await office.tenants.get_tenant(tenant_id)
+    name = TenantName(parse_slug("id", request.id))
+    known = await office.tenants.get_tenant(name)
     if known is not None:
         return Upserted(_registered(await _revised(office, known, request), None), created=False)
     require_revision(None, request.if_revision)
-    now_us = office.clock.now_us()
+    now_us, tenant_id = office.clock.now_us(), new_tenant_id(name)
     tenant = Tenant(
         tenant_id=tenant_id,
-        name=tenant_id,
+        name=name,
         active=True,
         wopi_mode=WopiMode.POOL,
         client_base_url=None,
@@ -82,15 +95,14 @@ async def create_tenant(
         auth_secret=None,
         webhook_secrets=(_new_webhook_secret(office, tenant_id)[1],),
         frame_ancestors=(),
-        revision=0,
+        revision=now_us,  # Above those of an earlier tenant of this name.
         created_us=now_us,
         updated_us=now_us,
     )
     tenant = await _changed(office, tenant, request)
-    # A session that began while one of this id was deleted is not its own.
-    await tenant_removal.end_sessions(office, tenant_id)
     if not await office.tenants.put_tenant(tenant, was=0):
         raise ConflictError("Another request registered this tenant just now.")
+    await tenant_removal.sweep(office)
     key, _ = await _add_key(office, tenant_id, expires_us=None, note="first key")
     return Upserted(_registered(tenant, key.reveal()), created=True)
 
@@ -98,18 +110,18 @@ async def create_tenant(
 async def list_tenants(office: Office, _caller: Caller, request: Page) -> TenantList:
     """List tenants by id."""
     found = await office.tenants.list_tenants(after=request.cursor, limit=request.limit)
-    cursor = found[-1].tenant_id if len(found) == request.limit else None
+    cursor = found[-1].public_id if len(found) == request.limit else None
     return TenantList(items=[_view(t) for t in found], next_cursor=cursor)
 
 
 async def get_tenant(office: Office, caller: Caller, request: TenantRef) -> TenantView:
     """Show a tenant."""
-    return _view(await tenant_of(office, caller, request.tenant_id))
+    return _view(await tenant_of(office.tenants, caller, request.tenant_id))
 
 
 async def update_tenant(office: Office, caller: Caller, request: TenantPatch) -> TenantView:
     """Change a tenant."""
-    tenant = await tenant_of(office, caller, request.tenant_id)
+    tenant = await tenant_of(office.tenants, caller, request.tenant_id)
     return _view(await _revised(office, tenant, request))
 
 
@@ -119,7 +131,7 @@ async def delete_tenant(office: Office, caller: Caller, request: TenantDelete) -
     Raises:
         ConflictError: it has storages, and `cascade` was not asked for.
     """
-    tenant = await tenant_of(office, caller, request.tenant_id)
+    tenant = await tenant_of(office.tenants, caller, request.tenant_id)
     require_revision(tenant, request.if_revision)
     if not request.cascade and await office.tenants.list_storages(tenant.tenant_id):
         raise ConflictError("The tenant has storages; delete them first or add ?cascade=true.")
@@ -129,7 +141,7 @@ async def delete_tenant(office: Office, caller: Caller, request: TenantDelete) -
 
 async def create_api_key(office: Office, caller: Caller, request: ApiKeyCreate) -> ApiKeyCreated:
     """Make a key; it is shown this once."""
-    tenant = await tenant_of(office, caller, request.tenant_id)
+    tenant = await tenant_of(office.tenants, caller, request.tenant_id)
     expires_us = moment_us("expires_at", request.expires_at) if request.expires_at else None
     secret, key = await _add_key(office, tenant.tenant_id, expires_us=expires_us, note=request.note)
     return ApiKeyCreated(**msgspec.structs.asdict(_key_view(key)), api_key=secret.reveal())
@@ -137,7 +149,7 @@ async def create_api_key(office: Office, caller: Caller, request: ApiKeyCreate) 
 
 async def list_api_keys(office: Office, caller: Caller, request: ApiKeyListRequest) -> ApiKeyList:
     """List a tenant's keys."""
-    tenant = await tenant_of(office, caller, request.tenant_id)
+    tenant = await tenant_of(office.tenants, caller, request.tenant_id)
     keys = await office.tenants.list_api_keys(tenant.tenant_id)
     items, cursor = paged(keys, request)
     return ApiKeyList(items=[_key_view(k) for k in items], next_cursor=cursor)
@@ -149,7 +161,7 @@ async def delete_api_key(office: Office, caller: Caller, request: ApiKeyRef) -> 
     Raises:
         NotFoundError: there is none with this id.
     """
-    tenant = await tenant_of(office, caller, request.tenant_id)
+    tenant = await tenant_of(office.tenants, caller, request.tenant_id)
     if not await office.tenants.delete_api_key(tenant.tenant_id, request.key_id):
         raise NotFoundError("There is no such API key.")
     return Nothing()
@@ -159,7 +171,7 @@ async def rotate_webhook_secret(
     office: Office, caller: Caller, request: TenantRef
 ) -> WebhookSecret:
     """Make a new secret for callbacks; the one before it stays valid."""
-    tenant = await tenant_of(office, caller, request.tenant_id)
+    tenant = await tenant_of(office.tenants, caller, request.tenant_id)
     secret, sealed = _new_webhook_secret(office, tenant.tenant_id)
 
     async def change(known: Tenant) -> Tenant:
@@ -168,18 +180,6 @@ async def rotate_webhook_secret(
 
     await revise_tenant(office, tenant.tenant_id, change)
     return WebhookSecret(webhook_secret=secret.reveal())
-
-
-async def tenant_of(office: Office, caller: Caller, named: str | None) -> Tenant:
-    """Return the tenant that a call is about.
-
-    Raises:
-        NotFoundError: there is none that the caller may see.
-    """
-    tenant = await office.tenants.get_tenant(caller.tenant(named))
-    if tenant is None:
-        raise NotFoundError("There is no such tenant.")
-    return tenant
 
 
 async def revise_tenant(
@@ -192,8 +192,8 @@ async def revise_tenant(
     """Change a tenant's record, whoever else changes it."""
 
     async def read() -> Tenant:
-        tenant = await office.tenants.get_tenant(tenant_id)
-        if tenant is None:
+        tenant = await office.tenants.get_tenant(tenant_name(tenant_id))
+        if tenant is None or tenant.tenant_id != tenant_id:
             raise NotFoundError("There is no such tenant.")
         return tenant
 
@@ -295,7 +295,7 @@ def _new_webhook_secret(office: Office, tenant_id: TenantId) -> tuple[Secret, Se
 async def _add_key(
     office: Office, tenant_id: TenantId, *, expires_us: int | None, note: str | None
 ) -> tuple[Secret, ApiKey]:
-    secret, key_id, digest = new_api_key(tenant_id)
+    secret, key_id, digest = new_api_key(tenant_name(tenant_id))
     key = ApiKey(
         key_id=key_id,
         digest=digest,
@@ -309,7 +309,7 @@ async def _add_key(
 
 def _view(tenant: Tenant) -> TenantView:
     return TenantView(
-        id=tenant.tenant_id,
+        id=tenant.public_id,
         name=tenant.name,
         active=tenant.active,
         wopi_mode=tenant.wopi_mode,

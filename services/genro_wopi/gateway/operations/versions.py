@@ -12,6 +12,7 @@ from genro_wopi.domain.locks import mismatch
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.rescues import Rescue
 from genro_wopi.domain.storages import Body, HeadChangedError, StorageNode
+from genro_wopi.domain.tenants import tenant_id_of
 from genro_wopi.gateway.operations.files import (
     ATTEMPTS_MAX,
     UPLOAD_PATIENCE_S,
@@ -104,7 +105,7 @@ async def list_recovery(
     office: Office, caller: Caller, request: RecoveryListRequest
 ) -> RecoveryList:
     """List saves that were refused and kept."""
-    tenant_id = caller.tenant(request.tenant_id)
+    tenant_id = await tenant_id_of(office.tenants, caller, request.tenant_id)
     ids = await office.rescues.list_ids(tenant_id, after=request.cursor, limit=request.limit)
     found = [await office.rescues.get(tenant_id, rescue_id) for rescue_id, _ in ids]
     cursor = ids[-1][1] if len(ids) == request.limit else None
@@ -163,10 +164,11 @@ def _received(
 async def _rescued(
     office: Office, caller: Caller, rescue_id: str, tenant_id: str | None
 ) -> tuple[Rescue, StorageNode, FileRecord]:
-    rescue = await office.rescues.get(caller.tenant(tenant_id), rescue_id)
+    owner = await tenant_id_of(office.tenants, caller, tenant_id)
+    rescue = await office.rescues.get(owner, rescue_id)
     if rescue is None:
         raise NotFoundError("There is no such recovery copy; it may be older than 30 days.")
-    storage = await storage_of(office, caller, rescue.storage_name, rescue.tenant_id)
+    storage = await storage_of(office, caller, rescue.storage_name, tenant_id)
     record = await office.registry.record(rescue.file_id)
     if record is None or record.is_deleted:
         record = await office.registry.register(storage.tenant_id, storage.name, rescue.file_path)

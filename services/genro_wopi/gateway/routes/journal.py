@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.identifiers import tenant_name
 from genro_wopi.gateway.operations.audit import is_audited
 from genro_wopi.management.operation import Operation
 from genro_wopi.runtime import metrics
@@ -68,7 +69,7 @@ def _fields(answered: Answered) -> dict[str, Any]:
         "operation": answered.operation.name,
         "status": answered.status,
         "duration_ms": round(answered.seconds * 1000, 1),
-        "tenant": (caller.tenant_id or "") if caller else "",
+        "tenant": tenant_name(caller.tenant_id or "") if caller else "",
         "request_id": answered.request_id,
         "reason": "" if answered.failure is None else str(answered.failure),
     }

@@ -17,7 +17,7 @@ from genro_wopi.domain.sessions import (
     SessionOptions,
 )
 from genro_wopi.domain.storages import StorageNode
-from genro_wopi.domain.tenants import Tenant, WopiMode
+from genro_wopi.domain.tenants import Tenant, WopiMode, tenant_id_of
 from genro_wopi.management.sessions import SessionCreate, SessionCreated
 from genro_wopi.protocol.times import format_us
 from genro_wopi.session_service.operations.choose_editor import (
@@ -46,7 +46,8 @@ async def create_session(desk: Desk, caller: Caller, request: SessionCreate) -> 
     instance = await desk.instances.get()
     if instance.suspended:
         raise UnavailableError(instance.reason or "This installation is suspended by its operator.")
-    tenant = await desk.directory.tenant(caller.tenant(request.tenant_id))
+    tenant_id = await tenant_id_of(desk.tenants, caller, request.tenant_id)
+    tenant = await desk.directory.tenant(tenant_id)
     if tenant.wopi_mode is WopiMode.DISABLED:
         raise ForbiddenError("Editing is disabled for this tenant (wopi_mode).")
     storage = await desk.directory.storage(tenant.tenant_id, request.storage_name)

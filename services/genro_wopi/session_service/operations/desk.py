@@ -8,12 +8,12 @@ from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.editors import EditorDirectory
 from genro_wopi.domain.errors import NotFoundError
 from genro_wopi.domain.files import FileRegistry
-from genro_wopi.domain.identifiers import SessionId
+from genro_wopi.domain.identifiers import SessionId, tenant_name
 from genro_wopi.domain.instance import InstanceStore
 from genro_wopi.domain.secrets import Secret, SecretRing
 from genro_wopi.domain.sessions import TOKEN_AFTER_MS, SessionStatus, SessionStore
 from genro_wopi.domain.storages import StorageOpener
-from genro_wopi.domain.tenants import Directory
+from genro_wopi.domain.tenants import Directory, TenantFinder
 from genro_wopi.domain.timeline import Timeline
 from genro_wopi.management.sessions import SessionRenewed, SessionView
 from genro_wopi.protocol.times import format_us
@@ -25,6 +25,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     instances: InstanceStore
     sessions: SessionStore
     registry: FileRegistry
+    tenants: TenantFinder
     directory: Directory
     storages: StorageOpener
     editors: EditorDirectory
@@ -73,11 +74,8 @@ async def session_of(
         NotFoundError: there is none, or it is another tenant's.
     """
     status = await desk.sessions.get(SessionId(session_id))
-    if status is not None:
-        owner = status.session.tenant_id
-        named = owner if caller.is_admin and tenant_id is None else tenant_id
-        if caller.tenant(named) == owner:
-            return status
+    if status is not None and caller.reaches(status.session.tenant_id, tenant_id):
+        return status
     raise NotFoundError("There is no such session; it may have ended more than an hour ago.")
 
 
@@ -87,7 +85,7 @@ def view(status: SessionStatus) -> SessionView:
     return SessionView(
         session_id=session.session_id,
         file_id=session.file_id,
-        tenant_id=session.tenant_id,
+        tenant_id=tenant_name(session.tenant_id),
         storage_name=session.storage_name,
         file_path=session.file_path,
         permissions=list(session.permissions),

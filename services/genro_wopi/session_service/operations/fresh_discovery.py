@@ -32,7 +32,7 @@ async def keep_discovery_fresh(
         ):
             for tenant in found:
                 await _refresh(editors, tenant.tenant_id, failed)
-            after = found[-1].tenant_id
+            after = found[-1].public_id
         await asyncio.sleep(INTERVAL_S)
 
 

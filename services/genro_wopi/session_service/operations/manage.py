@@ -8,6 +8,7 @@ from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.errors import ConflictError
 from genro_wopi.domain.identifiers import SessionId
 from genro_wopi.domain.sessions import SessionState, SessionStatus
+from genro_wopi.domain.tenants import tenant_id_of
 from genro_wopi.domain.timeline import Circumstances, verdict
 from genro_wopi.management.sessions import (
     SessionCleaned,
@@ -33,7 +34,7 @@ SCANNED_MAX: Final = 2000
 
 async def list_sessions(desk: Desk, caller: Caller, request: SessionListRequest) -> SessionList:
     """List a tenant's sessions, oldest first."""
-    tenant_id = caller.tenant(request.tenant_id)
+    tenant_id = await tenant_id_of(desk.tenants, caller, request.tenant_id)
     found: list[SessionView] = []
     cursor, scanned = request.cursor, 0
     while len(found) < request.limit and scanned < SCANNED_MAX:
@@ -131,7 +132,7 @@ async def _end(desk: Desk, caller: Caller, request: SessionRef, state: SessionSt
 
 async def cleanup_sessions(desk: Desk, caller: Caller, request: SessionCleanup) -> SessionCleaned:
     """Forget a tenant's sessions that have ended, and index entries that nothing stands behind."""
-    tenant_id = caller.tenant(request.tenant_id)
+    tenant_id = await tenant_id_of(desk.tenants, caller, request.tenant_id)
     removed = kept = 0
     cursor = ""
     while ids := await desk.sessions.list_ids(tenant_id, after=cursor, limit=SCANNED_MAX):

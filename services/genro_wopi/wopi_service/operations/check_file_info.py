@@ -11,6 +11,7 @@ import msgspec
 
 from genro_wopi.domain.files import FileRecord, Head, KnownHead
 from genro_wopi.domain.host_urls import HostUrls, filled_url
+from genro_wopi.domain.identifiers import tenant_name
 from genro_wopi.domain.paths import base_name, extension_of
 from genro_wopi.domain.private_info import PrivateInfo, open_private_info
 from genro_wopi.domain.reach import Right, may
@@ -90,7 +91,7 @@ def _filled(templates: Mapping[str, str | None], admission: Admission) -> dict[s
         return given
     session, path = admission.session, admission.file.path
     values = {
-        "tenant_id": session.tenant_id,
+        "tenant_id": tenant_name(session.tenant_id),
         "storage_name": session.storage_name,
         "file_path": path,
         "file_name": base_name(path),
@@ -131,7 +132,7 @@ def _facts(
         presentation=options,
         base_name=base_name(path),
         extension=f".{extension}" if extension else "",
-        owner_id=session.tenant_id,
+        owner_id=tenant_name(session.tenant_id),
         size_bytes=head.size_bytes,
         version=head.version,
         last_modified_us=head.last_modified_us,

@@ -10,7 +10,7 @@ import msgspec
 
 from genro_wopi.domain.access_tokens import AccessClaims
 from genro_wopi.domain.errors import ProofRefusedError, UnauthenticatedError
-from genro_wopi.domain.identifiers import FileId
+from genro_wopi.domain.identifiers import FileId, tenant_name
 from genro_wopi.domain.timeline import TimelineEntry
 from genro_wopi.runtime import metrics
 from genro_wopi.runtime.logs import Sample, get_logger, redact
@@ -110,7 +110,7 @@ def _fields(exchange: Exchange, answered: Answered, claims: AccessClaims | None)
         "operation": answered.operation,
         "status": answered.status,
         "duration_ms": round(answered.seconds * 1000, 1),
-        "tenant": claims.tenant_id if claims else "",
+        "tenant": tenant_name(claims.tenant_id) if claims else "",
         "file_id": answered.file_id,
         "session_id": claims.session_id if claims else "",
         "request_id": headers.get("x-request-id", ""),

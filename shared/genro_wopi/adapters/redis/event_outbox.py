@@ -15,6 +15,7 @@ from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.adapters.tracing import TRACEPARENT
 from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.events import DeliveryOutcome, Event
+from genro_wopi.domain.identifiers import tenant_name
 from genro_wopi.domain.tenants import Directory
 from genro_wopi.protocol.times import format_us
 
@@ -40,10 +41,16 @@ class RedisEventOutbox:
         if isinstance(tenant, DeliveryOutcome):
             return tenant
         tenant_id = tenant.tenant_id
-        names = (keys.outbox(tenant_id), keys.outbox_noted(tenant_id, event.event_id))
+        names = (
+            keys.outbox(tenant_id),
+            keys.outbox_noted(tenant_id, event.event_id),
+            keys.tenant(tenant.public_id),
+        )
         encoded = msgspec.json.encode(cloud_event(event)).decode()
         try:
-            await self._redis.run(_APPEND, names, ("event", encoded, EVENTS_MAX, NOTED_S))
+            await self._redis.run(
+                _APPEND, names, ("event", encoded, EVENTS_MAX, NOTED_S, tenant_id)
+            )
         except UnavailableError as error:
             return DeliveryOutcome(delivered=False, reason=str(error))
         return DeliveryOutcome(delivered=True, reason="appended")
@@ -56,7 +63,7 @@ def cloud_event(event: Event) -> dict[str, object]:
     envelope: dict[str, object] = {
         "specversion": "1.0",
         "id": event.event_id,
-        "source": f"/genro-wopi/tenants/{event.context.tenant_id}",
+        "source": f"/genro-wopi/tenants/{tenant_name(event.context.tenant_id)}",
         "type": f"genro.wopi.{event.name}",
         "subject": event.context.file_id,
         "time": format_us(event.at_us),

@@ -1,7 +1,7 @@
 """Every Redis key of the cluster, in one place.
 
 The part in braces is the hash tag of Redis Cluster: all keys that one script touches share it.
-``NN`` is the partition of the file (two hexadecimal digits), ``t:<tenant>`` a tenant.
+``NN`` is a file's partition (two hexadecimal digits), ``T`` a tenant's id, ``NAME`` its name.
 
 | key                                   | type   | lifetime                | written by          |
 |---------------------------------------|--------|-------------------------|---------------------|
@@ -24,7 +24,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{NN}:backlog                     | hash   | until delivered         | callback-worker     |
 | wopi:{NN}:dead                        | stream | permanent, until purged | callback-worker     |
 | wopi:{NN}:done                        | stream | permanent, trimmed      | callback-worker     |
-| wopi:{t:T}:tenant                     | string | permanent (config)      | gateway             |
+| wopi:{t:NAME}:tenant                  | string | permanent (config)      | gateway             |
 | wopi:{t:T}:api-keys                   | hash   | permanent (config)      | gateway             |
 | wopi:{t:T}:storages                   | hash   | permanent (config)      | gateway             |
 | wopi:{t:T}:path:<storage>:<sha256>    | string | permanent (registry)    | gateway, session-s. |
@@ -35,10 +35,11 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{t:T}:aside                      | hash   | permanent, until their end | wopi-service     |
 | wopi:{t:T}:audit                      | stream | permanent, trimmed      | gateway, callback-w.|
 | wopi:{t:T}:audited:<event_id>         | string | 1 h                     | callback-worker     |
-| wopi:{t:T}:outbox                     | stream | permanent, trimmed      | callback-worker     |
-| wopi:{t:T}:outboxed:<event_id>        | string | 7 days                  | callback-worker     |
+| wopi:{t:NAME}:outbox                  | stream | permanent, trimmed      | callback-worker     |
+| wopi:{t:NAME}:outboxed:<event_id>     | string | 7 days                  | callback-worker     |
 | wopi:audited                          | set    | permanent               | gateway, callback-w.|
 | wopi:tenants                          | zset   | permanent (config)      | gateway             |
+| wopi:deleted-tenants                  | zset   | permanent, trimmed      | gateway             |
 | wopi:instance                         | string | permanent (config)      | gateway             |
 | wopi:{e:SCOPE}:editors                | hash   | permanent (config)      | gateway             |
 | wopi:{e:SCOPE}:discovery:<name>       | string | permanent (last good)   | all                 |
@@ -58,16 +59,26 @@ import hashlib
 import re
 from typing import Final
 
-from genro_wopi.domain.identifiers import FileId, partition_of, session_partition
+from genro_wopi.domain.identifiers import (
+    FileId,
+    TenantId,
+    TenantName,
+    partition_of,
+    session_partition,
+    tenant_name,
+)
 
 PERMANENT: Final = re.compile(
     r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|live|upkeep|unaudited|events|lane:.+|due|attempts|backlog|dead|done)"
     r"|\{t:.+\}:(tenant|api-keys|storages|path:.+|rescued|rescue:.+|aside|audit|outbox)"
-    r"|\{e:.*\}:(editors|discovery:.+)|tenants|instance|audited|partitions|schema)"
+    r"|\{e:.*\}:(editors|discovery:.+)|tenants|deleted-tenants|instance|audited|partitions|schema)"
 )
 """Keys that may live for ever; the tests fail on any other that has no expiry."""
 
 TENANTS: Final = "wopi:tenants"
+DELETED_TENANTS: Final = "wopi:deleted-tenants"
+"""Ids of tenants that were deleted, by when, until what came late is swept away."""
+
 INSTANCE: Final = "wopi:instance"
 SCHEMA: Final = "wopi:schema"
 EVERY_PATH: Final = "wopi:{t:*}:path:*"
@@ -242,48 +253,48 @@ def beside(session_id: str, family: str) -> str:
     return f"wopi:{{{session_id[:2]}}}:{family}:"
 
 
-def tenant(tenant_id: str) -> str:
-    """Configuration of a tenant."""
-    return f"wopi:{{t:{tenant_id}}}:tenant"
+def tenant(name: TenantName) -> str:
+    """Configuration of the tenant that has a name now."""
+    return f"wopi:{{t:{name}}}:tenant"
 
 
-def api_keys(tenant_id: str) -> str:
+def api_keys(tenant_id: TenantId) -> str:
     """Digests of a tenant's API keys by key id."""
     return f"wopi:{{t:{tenant_id}}}:api-keys"
 
 
-def storages(tenant_id: str) -> str:
+def storages(tenant_id: TenantId) -> str:
     """Configuration of a tenant's storages by name."""
     return f"wopi:{{t:{tenant_id}}}:storages"
 
 
-def path(tenant_id: str, storage_name: str, file_path: str) -> str:
+def path(tenant_id: TenantId, storage_name: str, file_path: str) -> str:
     """Id of the file at a path."""
     digest = hashlib.sha256(file_path.encode()).hexdigest()
     return f"wopi:{{t:{tenant_id}}}:path:{storage_name}:{digest}"
 
 
-def path_pattern(tenant_id: str) -> str:
+def path_pattern(tenant_id: TenantId) -> str:
     """Match the paths of a tenant; ids of tenants hold nothing that a pattern would read."""
     return f"wopi:{{t:{tenant_id}}}:path:*"
 
 
-def of_tenant(tenant_id: str) -> tuple[str, str]:
+def of_tenant(tenant_id: TenantId) -> tuple[str, str]:
     """Match all keys that are kept under a tenant's id."""
     return f"wopi:{{t:{tenant_id}}}:*", f"wopi:{{e:{tenant_id}}}:*"
 
 
-def audit(tenant_id: str) -> str:
+def audit(tenant_id: TenantId) -> str:
     """Audit records of a tenant; empty: of the installation."""
     return f"wopi:{{t:{tenant_id}}}:audit"
 
 
-def audit_noted(tenant_id: str, event_id: str) -> str:
+def audit_noted(tenant_id: TenantId, event_id: str) -> str:
     """Set while an event may come to the audit trail a second time."""
     return f"wopi:{{t:{tenant_id}}}:audited:{event_id}"
 
 
-def tenant_sessions(tenant_id: str) -> str:
+def tenant_sessions(tenant_id: TenantId) -> str:
     """Session ids of a tenant by the time of their creation."""
     return f"wopi:{{t:{tenant_id}}}:sessions"
 
@@ -298,33 +309,33 @@ def console_visit(secret: str) -> str:
     return f"wopi:console:{hashlib.sha256(secret.encode()).hexdigest()}"
 
 
-def outbox(tenant_id: str) -> str:
-    """Events of a tenant for consumers of the operator's own."""
-    return f"wopi:{{t:{tenant_id}}}:outbox"
+def outbox(tenant_id: TenantId) -> str:
+    """Events of a tenant for consumers of the operator's own, who know its name."""
+    return f"wopi:{{t:{tenant_name(tenant_id)}}}:outbox"
 
 
-def outbox_noted(tenant_id: str, event_id: str) -> str:
+def outbox_noted(tenant_id: TenantId, event_id: str) -> str:
     """Set while an event that is in the outbox may come a second time."""
-    return f"wopi:{{t:{tenant_id}}}:outboxed:{event_id}"
+    return f"wopi:{{t:{tenant_name(tenant_id)}}}:outboxed:{event_id}"
 
 
-def user_info(tenant_id: str, person: str) -> str:
+def user_info(tenant_id: TenantId, person: str) -> str:
     """What editors keep about a person."""
     digest = hashlib.sha256(person.encode()).hexdigest()
     return f"wopi:{{t:{tenant_id}}}:user-info:{digest}"
 
 
-def rescued(tenant_id: str) -> str:
+def rescued(tenant_id: TenantId) -> str:
     """Ids of a tenant's recovery copies by time."""
     return f"wopi:{{t:{tenant_id}}}:rescued"
 
 
-def aside(tenant_id: str) -> str:
+def aside(tenant_id: TenantId) -> str:
     """Recovery copies that count against their session and tenant: when, size, digest, session."""
     return f"wopi:{{t:{tenant_id}}}:aside"
 
 
-def rescue(tenant_id: str, rescue_id: str) -> str:
+def rescue(tenant_id: TenantId, rescue_id: str) -> str:
     """One recovery copy."""
     return f"wopi:{{t:{tenant_id}}}:rescue:{rescue_id}"
 

@@ -1,5 +1,6 @@
 """Tenants, their keys and storages in Redis; see `genro_wopi.domain.tenants.TenantStore`."""
 
+import time
 from typing import Final
 
 import msgspec
@@ -7,11 +8,12 @@ import msgspec
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient, text
 from genro_wopi.adapters.redis.scripts import Script
-from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.identifiers import TenantId, TenantName, tenant_name
 from genro_wopi.domain.storages import Storage
 from genro_wopi.domain.tenants import ApiKey, Tenant
 
 _PUT: Final = Script("put_revision")
+_DELETE: Final = Script("delete_tenant")
 
 _tenant: Final = msgspec.json.Decoder(Tenant)
 _api_key: Final = msgspec.json.Decoder(ApiKey)
@@ -28,41 +30,60 @@ class RedisTenantStore:
 
     async def put_tenant(self, tenant: Tenant, *, was: int | None = None) -> bool:
         """See TenantStore."""
-        key, record = keys.tenant(tenant.tenant_id), msgspec.json.encode(tenant).decode()
+        key, record = keys.tenant(tenant.public_id), msgspec.json.encode(tenant).decode()
         if not await self._redis.run(_PUT, (key,), ("", _expected(was), record)):
             return False
         await self._redis.call("ZADD", keys.TENANTS, 0, tenant.tenant_id)
         return True
 
-    async def get_tenant(self, tenant_id: TenantId) -> Tenant | None:
+    async def get_tenant(self, name: TenantName) -> Tenant | None:
         """See TenantStore."""
-        record = await self._redis.call("GET", keys.tenant(tenant_id))
+        record = await self._redis.call("GET", keys.tenant(name))
         return _tenant.decode(record) if record else None
 
     async def list_tenants(self, *, after: str, limit: int) -> list[Tenant]:
         """See TenantStore."""
-        start = f"({after}" if after else "-"
-        ids = await self._redis.call("ZRANGEBYLEX", keys.TENANTS, start, "+", "LIMIT", 0, limit)
-        found = [await self.get_tenant(TenantId(text(tenant_id))) for tenant_id in ids]
-        return [tenant for tenant in found if tenant is not None]
+        found: list[Tenant] = []
+        start = _behind(after) if after else "-"
+        while len(found) < limit:
+            most = limit - len(found)
+            members = await self._redis.call(
+                "ZRANGEBYLEX", keys.TENANTS, start, "+", "LIMIT", 0, most
+            )
+            for tenant_id in map(text, members):
+                tenant = await self.get_tenant(tenant_name(tenant_id))
+                if tenant is not None and tenant.tenant_id == tenant_id:
+                    found.append(tenant)
+            if len(members) < most:
+                return found
+            start = f"({text(members[-1])}"
+        return found
 
     async def delete_tenant(self, tenant_id: TenantId) -> None:
         """See TenantStore."""
-        for pattern in keys.of_tenant(tenant_id):
-            await self._delete(pattern, but=keys.tenant(tenant_id))
-        await self._redis.call("DEL", keys.tenant(tenant_id))
+        await self._redis.call("ZADD", keys.DELETED_TENANTS, int(time.time()), tenant_id)
+        await self._forget(tenant_id)
+        names = (keys.tenant(tenant_name(tenant_id)), keys.outbox(tenant_id))
+        await self._redis.run(_DELETE, names, (tenant_id,))
         await self._redis.call("ZREM", keys.TENANTS, tenant_id)
 
-    async def _delete(self, pattern: str, *, but: str) -> None:
-        position = "0"
-        while True:
-            reply = await self._redis.call("SCAN", position, "MATCH", pattern, "COUNT", SCAN_COUNT)
-            position = text(reply[0])
-            names = [name for name in map(text, reply[1]) if name != but]
-            if names:
-                await self._redis.call("DEL", *names)
-            if position == "0":
-                return
+    async def sweep_deleted(self, *, before_us: int) -> int:
+        """See TenantStore."""
+        until = before_us // 1_000_000
+        deleted = await self._redis.call("ZRANGEBYSCORE", keys.DELETED_TENANTS, "-inf", until)
+        for tenant_id in map(TenantId, map(text, deleted)):
+            await self._forget(tenant_id)
+            await self._redis.call("ZREM", keys.DELETED_TENANTS, tenant_id)
+        return len(deleted)
+
+    async def _forget(self, tenant_id: TenantId) -> None:
+        await self._redis.call("SREM", keys.AUDITED, tenant_id)
+        by_name = {keys.tenant(tenant_name(tenant_id)), keys.outbox(tenant_id)}
+        for pattern in keys.of_tenant(tenant_id):
+            async for names in self._redis.scan(pattern, count=SCAN_COUNT):
+                gone = [name for name in names if name not in by_name]
+                if gone:
+                    await self._redis.pipeline([("DEL", name) for name in gone])
 
     async def put_api_key(self, tenant_id: TenantId, key: ApiKey) -> None:
         """See TenantStore."""
@@ -103,6 +124,11 @@ class RedisTenantStore:
     async def delete_storage(self, tenant_id: TenantId, name: str) -> bool:
         """See TenantStore."""
         return await self._redis.call("HDEL", keys.storages(tenant_id), name) == 1
+
+
+def _behind(name: str) -> str:
+    """Return where a lexical range of ids goes on behind the tenant of a name."""
+    return f"({name}.\xff"
 
 
 def _expected(revision: int | None) -> str:

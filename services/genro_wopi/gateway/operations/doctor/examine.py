@@ -3,7 +3,7 @@
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.doctor import Level
 from genro_wopi.domain.errors import NotFoundError
-from genro_wopi.domain.tenants import Tenant
+from genro_wopi.domain.tenants import Tenant, tenant_of
 from genro_wopi.gateway.operations.doctor.case import Case
 from genro_wopi.gateway.operations.doctor.editor_checks import allow_line, examine_editors
 from genro_wopi.gateway.operations.doctor.host_checks import examine_host
@@ -26,10 +26,7 @@ async def run_doctor(office: Office, caller: Caller, request: DoctorRequest) -> 
     case, named = Case(), request.tenant_id
     tenants: list[Tenant] = []
     if not caller.is_admin or named is not None:
-        tenant = await office.tenants.get_tenant(caller.tenant(named))
-        if tenant is None:
-            raise NotFoundError("There is no such tenant.")
-        tenants = [tenant]
+        tenants = [await tenant_of(office.tenants, caller, named)]
     elif request.editor is None:
         tenants = await _all(office)
     scopes = (*(("",) if caller.is_admin else ()), *(t.tenant_id for t in tenants))
@@ -57,7 +54,7 @@ async def _all(office: Office) -> list[Tenant]:
     after = ""
     while page := await office.tenants.list_tenants(after=after, limit=TENANTS_AT_ONCE):
         found += page
-        after = page[-1].tenant_id
+        after = page[-1].public_id
     return found
 
 

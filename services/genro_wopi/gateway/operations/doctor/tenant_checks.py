@@ -5,6 +5,7 @@ from typing import Final
 from genro_wopi.domain.doctor import Level, UnreachedError
 from genro_wopi.domain.errors import HostError
 from genro_wopi.domain.events import EventStatus
+from genro_wopi.domain.identifiers import tenant_name
 from genro_wopi.domain.secrets import Sealed, UnreadableSecretError
 from genro_wopi.domain.storages import Storage
 from genro_wopi.domain.tenants import AuthMethod, Tenant, WopiMode
@@ -23,12 +24,12 @@ DEAD_SHOWN: Final = 1000
 
 async def examine_tenant(case: Case, office: Office, tenant: Tenant) -> None:
     """Examine one tenant, without its editors."""
-    subject = f"tenant {tenant.tenant_id}"
+    subject = f"tenant {tenant.public_id}"
     case.look(
         "tenant.active",
         is_well=tenant.active,
         what="It is suspended.",
-        remedy=f"genro-wopi tenants update {tenant.tenant_id} --active",
+        remedy=f"genro-wopi tenants update {tenant.public_id} --active",
         subject=subject,
         level=Level.WARNING,
     )
@@ -39,8 +40,8 @@ async def examine_tenant(case: Case, office: Office, tenant: Tenant) -> None:
         or (tenant.wopi_mode is WopiMode.OWN and bool(own)),
         what=f"Its wopi_mode is {tenant.wopi_mode} and it has {len(own) or 'no'} editors of its"
         " own.",
-        remedy=f"genro-wopi tenants update {tenant.tenant_id} --wopi-mode pool; or give it an"
-        f" editor: genro-wopi editors put … --tenant {tenant.tenant_id}",
+        remedy=f"genro-wopi tenants update {tenant.public_id} --wopi-mode pool; or give it an"
+        f" editor: genro-wopi editors put … --tenant {tenant.public_id}",
         subject=subject,
     )
     _secrets(case, office, tenant, subject)
@@ -89,7 +90,7 @@ async def _storages(case: Case, office: Office, tenant: Tenant, subject: str) ->
         is_well=bool(storages),
         what="It has no storage.",
         remedy=f"genro-wopi storages put documents --protocol s3 --config bucket=… --tenant"
-        f" {tenant.tenant_id}",
+        f" {tenant.public_id}",
         subject=subject,
         level=Level.WARNING,
     )
@@ -110,7 +111,7 @@ async def _storage(case: Case, office: Office, storage: Storage, subject: str) -
         is_well=not problem,
         what=f"The probe failed: {problem}",
         remedy=f"genro-wopi storages update {storage.name} --config … --tenant"
-        f" {storage.tenant_id}; WOPI_STORAGE_ALLOW names stores that are not public.",
+        f" {tenant_name(storage.tenant_id)}; WOPI_STORAGE_ALLOW names stores that are not public.",
         subject=subject,
     )
     if report is not None and not problem:
@@ -125,7 +126,7 @@ async def _storage(case: Case, office: Office, storage: Storage, subject: str) -
 
 
 async def _callbacks(case: Case, office: Office, tenant: Tenant, subject: str) -> None:
-    change = f"genro-wopi tenants update {tenant.tenant_id}"
+    change = f"genro-wopi tenants update {tenant.public_id}"
     url = tenant.client_base_url
     if not case.look(
         "callbacks.address",
@@ -156,7 +157,7 @@ async def _callbacks(case: Case, office: Office, tenant: Tenant, subject: str) -
         "callbacks.signed",
         is_well=bool(tenant.webhook_secrets),
         what="It has no webhook secret, so its callbacks carry no signature.",
-        remedy=f"genro-wopi tenants rotate-webhook-secret {tenant.tenant_id}",
+        remedy=f"genro-wopi tenants rotate-webhook-secret {tenant.public_id}",
         subject=subject,
         level=Level.WARNING,
     )
@@ -167,14 +168,14 @@ async def _callbacks(case: Case, office: Office, tenant: Tenant, subject: str) -
         "callbacks.dead-letters",
         is_well=not dead,
         what=f"{len(dead)} events were given up; the last one: {dead[0].reason if dead else ''}.",
-        remedy=f"genro-wopi events replay-dead --tenant {tenant.tenant_id}",
+        remedy=f"genro-wopi events replay-dead --tenant {tenant.public_id}",
         subject=subject,
         level=Level.WARNING,
     )
 
 
 async def _ping(case: Case, office: Office, tenant: Tenant, subject: str) -> None:
-    change = f"genro-wopi tenants update {tenant.tenant_id}"
+    change = f"genro-wopi tenants update {tenant.public_id}"
     try:
         status = await office.callback_tester.ping(tenant)
         what, is_there = f"{tenant.callback_url} answered {status}.", status not in NOBODY_THERE
@@ -195,7 +196,7 @@ async def _ping(case: Case, office: Office, tenant: Tenant, subject: str) -> Non
             is_well=status not in NOT_BELIEVED,
             what=f"{tenant.callback_url} answered {status} to a signed ping.",
             remedy="Give the application the newest secret: genro-wopi tenants"
-            f" rotate-webhook-secret {tenant.tenant_id}; or, where it asks for a login: {change}"
+            f" rotate-webhook-secret {tenant.public_id}; or, where it asks for a login: {change}"
             " --client-auth …",
             subject=subject,
         )
