@@ -17,12 +17,14 @@ from genro_wopi.cli.parameters import by_position, parameters
 from genro_wopi.client.api import ApiClient
 from genro_wopi.client.calls import prepare
 from genro_wopi.client.names import groups, python_name
+from genro_wopi.domain.identifiers import TenantName
 from genro_wopi.management.catalog import OPERATIONS
 from genro_wopi.management.decode import convert_request
 from genro_wopi.management.examples import example_of
 from genro_wopi.management.operation import Access, Content, Operation
 from tests.flows.conftest import Tenant
 from tests.support.cluster import ADMIN_TOKEN, Cluster
+from tests.support.doctor import Doctor
 
 pytestmark = pytest.mark.flow
 
@@ -129,13 +131,19 @@ def checked(operation: AnyOperation, values: dict[str, Any]) -> msgspec.Struct:
     return convert_request(values, operation.request, from_text=False)
 
 
-def test_every_operation_by_http(cluster: Cluster, make_tenant: Callable[[], Tenant]) -> None:
+async def test_every_operation_by_http(
+    cluster: Cluster, make_tenant: Callable[[], Tenant], doctor: Doctor
+) -> None:
     acme = made(cluster, make_tenant())
+    record = await doctor.office().tenants.get_tenant(TenantName(acme.tenant.tenant_id))
+    assert record is not None
+    assert record.tenant_id != record.public_id
     with cluster.admin() as admin:
         for operation in IN_ORDER:
             answer = by_http(admin, operation, acme.request_of(operation))
             said = f"{operation.name}: {answer.status_code} {answer.text}"
             assert answer.status_code in {operation.status, 200, 204}, said
+            assert record.tenant_id not in answer.text, f"{operation.name} names the inner id"
             if operation.content is Content.JSON and answer.content:
                 msgspec.json.decode(answer.content, type=operation.response)
 
