@@ -1,8 +1,6 @@
 """The doctor: what is wrong with a tenant is named with its remedy."""
 
-import asyncio
 import base64
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +13,7 @@ from tests.flows.conftest import Tenant
 from tests.support.cluster import Cluster
 from tests.support.doctor import NOWHERE, Doctor
 from tests.support.raw_http import Asked, Told, answering
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.flow
 
@@ -103,10 +102,6 @@ async def test_callbacks_that_came_to_nothing_are_named(
     tenant.upload("a.txt", b"x")
     tenant.application.answers[tenant.tenant_id] = (410, b"")
     session = tenant.open()
-    deadline = time.monotonic() + 20
-    findings: dict[str, Finding] = {}
-    while "callbacks.dead-letters" not in findings and time.monotonic() < deadline:
-        await asyncio.sleep(0.2)
-        findings = await doctor.tenant(tenant.tenant_id)
-    assert {"callbacks.disabled", "callbacks.dead-letters"} <= set(findings)
+    both = {"callbacks.disabled", "callbacks.dead-letters"}
+    await eventually(lambda: doctor.tenant(tenant.tenant_id), lambda found: both <= set(found))
     assert session.session_id

@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.identifiers import tenant_name
 from genro_wopi.domain.secrets import Sealed, UnreadableSecretError
 from genro_wopi.domain.storages import Storage
 from genro_wopi.domain.tenants import Tenant
@@ -56,7 +57,7 @@ async def reseal(office: Office, _caller: Caller, request: Reseal) -> Resealed:
     return Resealed(
         tenants=len(page),
         resealed=count.resealed,
-        unreadable=count.unreadable,
+        unreadable=[_shown(context) for context in count.unreadable],
         keys=dict(count.keys),
         next_cursor=page[-1].public_id if len(page) == TENANTS_AT_ONCE else None,
     )
@@ -90,6 +91,12 @@ async def _storage(office: Office, storage: Storage, count: _Count) -> None:
 
 async def _next(record: RecordT) -> RecordT:
     return msgspec.structs.replace(record, revision=record.revision + 1)
+
+
+def _shown(context: str) -> str:
+    """Name a secret as the API names its tenant."""
+    tenant_id, separator, field = context.partition("/")
+    return f"{tenant_name(tenant_id)}{separator}{field}"
 
 
 def key_of(sealed: Sealed) -> str:
