@@ -14,7 +14,7 @@ from genro_wopi.dev.ports import Ports
 from genro_wopi.dev.redis_server import UsedRedis, start_redis
 from genro_wopi.dev.supervisor import Supervisor
 from tests.dev.starting import refused
-from tests.support.servers import redis_binaries
+from tests.support.servers import redis_binary
 
 OLD = 'echo "Redis server v=5.0.7 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64"'
 NEW = 'echo "Redis server v=7.2.4 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64"'
@@ -67,7 +67,7 @@ async def test_a_server_on_path_that_does_not_work_is_left_out(
 
 @pytest.mark.anyio
 async def test_the_other_name_on_path_is_tried_too(tmp_path: Path) -> None:
-    real = next(iter(redis_binaries().values()))
+    real = redis_binary()
     program(tmp_path / "bin", "redis-server", OLD)
     path = program(tmp_path / "bin", "valkey-server", f'exec {real} "$@"')
     async with chosen(tmp_path, path) as redis:

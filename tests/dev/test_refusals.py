@@ -17,7 +17,7 @@ from genro_wopi.dev.data_folder import held_folder
 from genro_wopi.dev.errors import DevError
 from genro_wopi.dev.processes import Plan
 from tests.dev.starting import environment, refused
-from tests.support.servers import free_port, redis_binaries, redis_process
+from tests.support.servers import free_port, redis_binary, redis_process
 
 CONFIGURATION = 2
 FAILED = 1
@@ -183,7 +183,7 @@ def test_a_setting_with_nonsense_is_named(tmp_path: Path, variable: str, value: 
 
 
 def test_records_of_a_newer_version_are_one_clear_line(tmp_path: Path) -> None:
-    binary = next(iter(redis_binaries().values()))
+    binary = redis_binary()
     with redis_process(binary, tmp_path / "redis") as url:
         _set_schema(url, 999)
     refusal = refused(tmp_path)
