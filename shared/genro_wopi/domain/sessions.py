@@ -307,7 +307,10 @@ class SessionStore(Protocol):
     async def renew(
         self, session_id: SessionId, *, ttl_ms: int, ends_us: int
     ) -> SessionStatus | None:
-        """Give an active session a new life; None where it is not active any more."""
+        """Give a session a new life, and those traded from it; None where it has ended.
+
+        One that has expired is renewed for a grace, and while the lock that it joined holds.
+        """
         ...
 
     async def end(self, session_id: SessionId, state: SessionState) -> SessionStatus | None:

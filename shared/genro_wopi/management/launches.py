@@ -17,7 +17,9 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     file_name: str
     access_token: str
     access_token_ttl: int
-    """When the token ends, in milliseconds since 1970."""
+    """When the session ends unless it is renewed, in milliseconds since 1970."""
+    idle_ms: int
+    """How long the session lives unused."""
     editor_url: str | None
     """None while no editor opens this type of file, or it does not answer."""
     editor_name: str | None

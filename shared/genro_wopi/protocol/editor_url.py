@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
+from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.protocol.discovery import Action
 
 EDIT_ACTIONS: Final = ("edit", "convert", "view_comment", "mobileEdit", "view")
@@ -44,6 +45,14 @@ def choose_action(
             if name in found:
                 return found[name]
     return None
+
+
+def ttl_for_editor(kind: EditorKind, ends_ms: int) -> int:
+    """Return what an editor is told as ``access_token_ttl``, ms since 1970; 0 for nothing.
+
+    Collabora warns people a quarter of an hour before it, though the token was renewed meanwhile.
+    """
+    return 0 if kind is EditorKind.COLLABORA else ends_ms
 
 
 def build_editor_url(urlsrc: str, wopi_src: str, placeholders: Mapping[str, str]) -> str:

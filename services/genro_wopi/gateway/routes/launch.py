@@ -14,6 +14,7 @@ from genro_wopi.gateway.routes.layout import in_script, message, origin_of, page
 from genro_wopi.gateway.routes.service import GatewayService
 from genro_wopi.management.launches import Launch
 from genro_wopi.protocol.check_file_info import EditorKind
+from genro_wopi.protocol.editor_url import ttl_for_editor
 from genro_wopi.web.errors import problem_answer, status_of
 
 
@@ -65,7 +66,7 @@ async def launch_script() -> Response[bytes]:
 def _frame(launch: Launch, editor_url: str, public_url: str) -> Response[str]:
     fields = {
         "access_token": launch.access_token,
-        "access_token_ttl": str(launch.access_token_ttl),
+        "access_token_ttl": str(ttl_for_editor(launch.kind, launch.access_token_ttl)),
         "ui_defaults": launch.ui_defaults or "",
         "theme": launch.theme or "",
     }
@@ -81,6 +82,9 @@ def _frame(launch: Launch, editor_url: str, public_url: str) -> Response[str]:
         "parentOrigins": [own, *launch.frame_ancestors],
         "renewAt": f"{public_url}/open/renew",
         "takesNewToken": launch.kind is EditorKind.COLLABORA,
+        "fileName": launch.file_name,
+        "idleMs": launch.idle_ms,
+        "endsAt": launch.access_token_ttl,
     }
     title = html.escape(launch.file_name)
     body = (

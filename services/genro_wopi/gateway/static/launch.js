@@ -1,5 +1,5 @@
 "use strict";
-// The launch page: posts the token into the editor's frame and renews it before it ends, carries
+// The launch page: posts the token into the editor's frame and renews its session, carries
 // messages between the editor and the application around it, saves before it closes, and says in
 // plain words why nothing appears.
 (() => {
@@ -14,6 +14,7 @@
     "Action_SaveAs", "Reset_Access_Token", "Host_PostmessageReady", "Close_Session"]);
   let isModified = false;
   let afterSave = null;
+  let showsCopy = false;
 
   const waiting = setTimeout(() => {
     document.getElementById("who").textContent = new URL(launch.editorOrigin).host;
@@ -43,7 +44,10 @@
     const values = message.Values ?? {};
     if (message.MessageId === "App_LoadingStatus") toEditor("Host_PostmessageReady");
     if (message.MessageId === "Doc_ModifiedStatus") isModified = Boolean(values.Modified);
-    if (message.MessageId === "Action_Save_Resp" && afterSave) afterSave();
+    if (message.MessageId === "Action_Save_Resp") {
+      if (values.success && values.fileName && values.fileName !== launch.fileName) showsCopy = true;
+      if (afterSave) afterSave();
+    }
   }
 
   addEventListener("message", (event) => {
@@ -61,16 +65,20 @@
     }
   });
 
-  // A token is renewed when a tenth of its life is left. Collabora takes the new one as it runs;
-  // other editors are given it by posting the form again, while nothing is unsaved.
+  // While the page is open its session is renewed, well within its idle life: people also read. The
+  // editor's token outlives its session by a week, so a new one is handed over seldom: to Collabora,
+  // which takes it as it runs, when a tenth of the session's life is left; to others, which it reaches
+  // by posting the form again, days after its end, while nothing is unsaved. Never to an editor that
+  // shows a copy by now: that has a token of its own, which is renewed with the session.
   const token = form.elements.access_token;
-  const ttl = form.elements.access_token_ttl;
-  let renewing = 0;
+  const TOKEN_AFTER_MS = 5 * 86400000;
+  const PAUSE_MS = Math.min(Math.max(launch.idleMs / 3, 1000), 1800000);
+  let handed = { at: Date.now(), ends: launch.endsAt };
 
-  function plan() {
-    const left = Number(ttl.value) - Date.now();
-    clearTimeout(renewing);
-    if (left > 0) renewing = setTimeout(renew, Math.min(left * 0.9, 2 ** 31 - 1));
+  function isDue() {
+    const now = Date.now();
+    if (launch.takesNewToken) return now >= handed.at + (handed.ends - handed.at) * 0.9;
+    return now >= handed.ends + TOKEN_AFTER_MS && !isModified;
   }
 
   async function renew() {
@@ -84,21 +92,18 @@
       document.getElementById("ended").hidden = false;
       return;
     }
-    if (answer.status !== 200) {
-      renewing = setTimeout(renew, RENEW_AGAIN_MS);
-      return;
-    }
+    setTimeout(renew, answer.status === 200 ? PAUSE_MS : Math.min(PAUSE_MS, RENEW_AGAIN_MS));
+    if (answer.status !== 200) return;
     const renewed = await answer.json();
-    if (renewed.access_token_ttl <= Number(ttl.value)) return;  // The application set the end.
     token.value = renewed.access_token;
-    ttl.value = renewed.access_token_ttl;
-    if (launch.takesNewToken) toEditor("Reset_Access_Token", { token: token.value, ttl: ttl.value });
-    else if (!isModified) form.submit();
-    plan();
+    if (showsCopy || renewed.access_token_ttl <= handed.ends || !isDue()) return;
+    handed = { at: Date.now(), ends: renewed.access_token_ttl };
+    if (launch.takesNewToken) toEditor("Reset_Access_Token", { token: token.value, ttl: "0" });
+    else form.submit();
   }
 
   addEventListener("beforeunload", (event) => { if (isModified) event.preventDefault(); });
   document.getElementById("again").addEventListener("click", () => location.reload());
   form.submit();
-  plan();
+  setTimeout(renew, PAUSE_MS);
 })();

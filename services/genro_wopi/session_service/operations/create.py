@@ -19,6 +19,7 @@ from genro_wopi.domain.sessions import (
 from genro_wopi.domain.storages import StorageNode
 from genro_wopi.domain.tenants import Tenant, WopiMode, tenant_id_of
 from genro_wopi.management.sessions import SessionCreate, SessionCreated
+from genro_wopi.protocol.editor_url import ttl_for_editor
 from genro_wopi.protocol.times import format_us
 from genro_wopi.session_service.operations.choose_editor import (
     Choice,
@@ -75,7 +76,8 @@ async def create_session(desk: Desk, caller: Caller, request: SessionCreate) -> 
     token = desk.token(status).reveal()
     url = start.url
     if url and session.options.include_token_in_editor_url:
-        url += f"&access_token={token}&access_token_ttl={status.ends_us // 1000}"
+        ttl_ms = ttl_for_editor(session.kind, status.ends_us // 1000)
+        url += f"&access_token={token}&access_token_ttl={ttl_ms}"
     return SessionCreated(
         session_id=session.session_id,
         file_id=file.file_id,

@@ -4,7 +4,12 @@ import msgspec
 
 from genro_wopi.domain.errors import NotFoundError, UnauthenticatedError
 from genro_wopi.domain.paths import base_name, parse_path
-from genro_wopi.domain.sessions import LIFETIME_S_DEFAULT, Session, SessionState
+from genro_wopi.domain.sessions import (
+    LIFETIME_S_DEFAULT,
+    Session,
+    SessionState,
+    SessionStatus,
+)
 from genro_wopi.domain.storages import StorageFaultError
 from genro_wopi.domain.timeline import LAUNCH, TimelineEntry
 from genro_wopi.management.launches import Launch, LaunchRequest, TokenRenewal
@@ -21,6 +26,8 @@ async def open_launch(desk: Desk, request: LaunchRequest) -> Launch:
     """
     session_id = await desk.sessions.launch(request.code)
     status = await desk.sessions.get(session_id) if session_id else None
+    if status is not None and status.state is SessionState.EXPIRED:
+        status = await _renewed(desk, status) or status
     if status is None or status.state is not SessionState.ACTIVE:
         raise NotFoundError("This link has expired. Go back and open the document again.")
     session = status.session
@@ -40,6 +47,7 @@ async def open_launch(desk: Desk, request: LaunchRequest) -> Launch:
         file_name=base_name(session.file_path),
         access_token=desk.token(status).reveal(),
         access_token_ttl=status.ends_us // 1000,
+        idle_ms=session.ttl_ms,
         editor_url=url,
         editor_name=session.editor.name if session.editor else None,
         kind=session.kind,
@@ -64,6 +72,14 @@ async def _is_empty(desk: Desk, session: Session) -> bool:
     return head is not None and head.size_bytes == 0
 
 
+async def _renewed(desk: Desk, status: SessionStatus) -> SessionStatus | None:
+    """Give a session a new life, but none beyond what its application set; None if it has ended."""
+    session, ends_us = status.session, status.ends_us
+    if session.options.max_lifetime_seconds is None:
+        ends_us = max(ends_us, desk.clock.now_us() + LIFETIME_S_DEFAULT * 1_000_000)
+    return await desk.sessions.renew(session.session_id, ttl_ms=session.ttl_ms, ends_us=ends_us)
+
+
 async def renew_token(desk: Desk, request: TokenRenewal) -> SessionRenewed:
     """Give an active session a new life, for a page that shows the session's token.
 
@@ -76,10 +92,7 @@ async def renew_token(desk: Desk, request: TokenRenewal) -> SessionRenewed:
     status = await desk.sessions.get(claims.session_id)
     if status is None or claims.parent:
         raise UnauthenticatedError("The session has ended.")
-    session, ends_us = status.session, status.ends_us
-    if session.options.max_lifetime_seconds is None:
-        ends_us = max(ends_us, desk.clock.now_us() + LIFETIME_S_DEFAULT * 1_000_000)
-    renewed = await desk.sessions.renew(session.session_id, ttl_ms=session.ttl_ms, ends_us=ends_us)
-    if renewed is None:
+    renewed = await _renewed(desk, status)
+    if renewed is None or renewed.state is not SessionState.ACTIVE:
         raise UnauthenticatedError("The session has ended.")
     return renewed_view(desk, msgspec.structs.replace(renewed, server=claims.address))

@@ -49,6 +49,9 @@ LIVE: Final = "live"
 ENDED: Final = "ended"
 USER_INFO_TTL_S: Final = 400 * 86_400
 
+CHILDREN_MAX: Final = 100
+"""So many sessions that were traded from one are renewed with it: copies that its editor shows."""
+
 INDEX_TTL_S: Final = 8 * 86_400
 """The index of a tenant's sessions outlives its longest session (7 days)."""
 
@@ -169,10 +172,16 @@ class RedisSessionStore:
         key = keys.session(session_id)
         if key is None:
             return None
-        beside = (keys.beside(session_id, "file"), keys.beside(session_id, "lock"))
-        arguments = (ttl_ms * 1000, ends_us, GRACE_US, KEPT_US, *beside)
-        row = await self._redis.run(_RENEW, (key,), arguments)
-        return None if row is None else session_status(row, _now_us())
+        row = await self._redis.run(_RENEW, *_renewal(session_id, key, ttl_ms, ends_us))
+        if row is None:
+            return None
+        traded = await self._redis.call("HKEYS", keys.children(session_id))
+        children = [text(child) for child in traded[:CHILDREN_MAX]]
+        known = [(child, keys.session(child)) for child in children]
+        calls = [_renewal(child, name, ttl_ms, ends_us) for child, name in known if name]
+        if calls:
+            await self._redis.run_each(_RENEW, calls)
+        return session_status(row, _now_us())
 
     async def end(self, session_id: SessionId, state: SessionState) -> SessionStatus | None:
         """See SessionStore."""
@@ -244,6 +253,14 @@ class RedisSessionStore:
         """See SessionStore."""
         session_id = text(await self._redis.call("GET", keys.launch(code)))
         return SessionId(session_id) if session_id else None
+
+
+def _renewal(
+    session_id: str, key: str, ttl_ms: int, ends_us: int
+) -> tuple[tuple[str], tuple[str | int, ...]]:
+    """Return keys and arguments of renew_session.lua."""
+    beside = (keys.beside(session_id, "file"), keys.beside(session_id, "lock"))
+    return (key,), (ttl_ms * 1000, ends_us, GRACE_US, KEPT_US, *beside)
 
 
 def _now_us() -> int:
