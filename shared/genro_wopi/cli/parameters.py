@@ -21,6 +21,9 @@ from genro_wopi.management.operation import Operation
 TENANT: Final = "tenant_id"
 _PATH_PARAMETER: Final = re.compile(r"{(\w+)}")
 _LITERAL: Final = re.compile(r"true|false|null|-?\d+")
+_SINGULAR: Final = {"scopes": "scope"}
+"""How one of a list that is repeated may be called too."""
+
 _OPTION: Final = re.compile(r"[a-z_]+")
 
 
@@ -100,6 +103,7 @@ def _option(name: str, field: kinds.Field, text: str) -> click.Option:
         text = f"{text} {_keys(kind)}".strip()
         return click.Option(words, multiple=True, metavar="KEY=VALUE", help=text)
     if isinstance(kind, kinds.ListType):
+        words = [f"--{_SINGULAR[name]}", *words] if name in _SINGULAR else words
         return click.Option(
             words, multiple=True, required=field.required, type=_scalar(kind.item_type), help=text
         )

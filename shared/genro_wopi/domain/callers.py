@@ -1,4 +1,6 @@
-"""Who calls the management API, and which tenant's records that caller reaches."""
+"""Who calls the management API, which tenant's records that caller reaches, and for what."""
+
+from enum import StrEnum
 
 import msgspec
 
@@ -6,10 +8,28 @@ from genro_wopi.domain.errors import FieldError, ForbiddenError, InvalidFieldsEr
 from genro_wopi.domain.identifiers import TenantId, TenantName, tenant_name
 
 
+class Scope(StrEnum):
+    """What an API key is for; each operation needs one of them."""
+
+    SESSIONS = "sessions"
+    """Sessions, and the locks that their editors hold."""
+    FILES_READ = "files:read"
+    FILES_WRITE = "files:write"
+    STORAGES = "storages"
+    """Storages, and which file has which id."""
+    EDITORS = "editors"
+    AUDIT_READ = "audit:read"
+    """The audit trail, and events."""
+    ALL = "all"
+    """Everything that a tenant's key may do; what has no scope of its own needs it."""
+
+
 class Caller(msgspec.Struct, frozen=True):
     """The operator (no tenant) or one tenant's application."""
 
     tenant_id: TenantId | None
+    scopes: tuple[Scope, ...] = (Scope.ALL,)
+    """Of the key that was shown."""
 
     @property
     def is_admin(self) -> bool:
@@ -43,6 +63,18 @@ class Caller(msgspec.Struct, frozen=True):
             named: ``tenant_id`` of the request; None where it names none.
         """
         return named in (None, tenant_name(owner)) and self.tenant_id in (None, owner)
+
+    def require_scope(self, scope: Scope) -> None:
+        """Refuse a key that is for other things.
+
+        Raises:
+            ForbiddenError: it has not this scope.
+        """
+        if not self.is_admin and not {scope, Scope.ALL} & set(self.scopes):
+            has = ", ".join(self.scopes) or "none"
+            raise ForbiddenError(
+                f"This API key has not the scope {scope.value!r} (it has: {has}); use one that has."
+            )
 
     def require_admin(self) -> None:
         """Refuse a tenant's application.

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.callers import Caller, Scope
 from genro_wopi.domain.errors import NotFoundError
 from genro_wopi.domain.host_urls import HostUrls
 from genro_wopi.domain.identifiers import TenantId, TenantName, tenant_name
@@ -83,6 +83,8 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     created_us: int
     expires_us: int | None
     note: str | None
+    scopes: tuple[Scope, ...] = (Scope.ALL,)
+    """What it is for; all for one of a version that had no scopes."""
 
 
 class TenantFinder(Protocol):

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from genro_wopi.domain.audit import Actor
+from genro_wopi.domain.callers import Scope
 from genro_wopi.management.files import FileContent
 from genro_wopi.management.operation import Access, Content, Operation
 
@@ -90,6 +91,7 @@ AUDIT_LIST: Final = Operation(
     summary="List who did what to which document.",
     request=AuditListRequest,
     response=AuditList,
+    scope=Scope.AUDIT_READ,
 )
 AUDIT_EXPORT: Final = Operation(
     name="audit.export",
@@ -98,6 +100,7 @@ AUDIT_EXPORT: Final = Operation(
     summary="Export audit records as JSON lines, streamed.",
     request=AuditQuery,
     response=FileContent,
+    scope=Scope.AUDIT_READ,
     content=Content.DOWNLOAD,
 )
 AUDIT_GET: Final = Operation(
@@ -107,6 +110,7 @@ AUDIT_GET: Final = Operation(
     summary="Show one audit record.",
     request=AuditRef,
     response=AuditView,
+    scope=Scope.AUDIT_READ,
 )
 AUDIT_PURGE: Final = Operation(
     name="audit.purge",

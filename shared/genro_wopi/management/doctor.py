@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from genro_wopi.domain.callers import Scope
 from genro_wopi.domain.doctor import Finding
 from genro_wopi.management.operation import Operation
 
@@ -35,4 +36,5 @@ DOCTOR_RUN: Final = Operation(
     summary="Examine the installation, or a tenant's part of it: each finding with its remedy.",
     request=DoctorRequest,
     response=Diagnosis,
+    scope=Scope.ALL,
 )

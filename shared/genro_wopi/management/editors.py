@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from genro_wopi.domain.callers import Scope
 from genro_wopi.domain.editors import ProofPolicy
 from genro_wopi.management.operation import Nothing, Operation, Page
 from genro_wopi.management.tenants import Url
@@ -120,6 +121,7 @@ EDITORS_PUT: Final = Operation(
     summary="Add an editor; replaces it where it exists (200).",
     request=EditorPut,
     response=EditorView,
+    scope=Scope.EDITORS,
     status=201,
     arguments=("name",),
 )
@@ -130,6 +132,7 @@ EDITORS_LIST: Final = Operation(
     summary="List editors.",
     request=EditorListRequest,
     response=EditorList,
+    scope=Scope.EDITORS,
 )
 EDITORS_UPDATE: Final = Operation(
     name="editors.update",
@@ -138,6 +141,7 @@ EDITORS_UPDATE: Final = Operation(
     summary="Change an editor.",
     request=EditorPatch,
     response=EditorView,
+    scope=Scope.EDITORS,
 )
 EDITORS_DELETE: Final = Operation(
     name="editors.delete",
@@ -146,6 +150,7 @@ EDITORS_DELETE: Final = Operation(
     summary="Remove an editor.",
     request=EditorDelete,
     response=Nothing,
+    scope=Scope.EDITORS,
     status=204,
     warning="New sessions do not get this editor any more.",
 )
@@ -156,4 +161,5 @@ EDITORS_REFRESH: Final = Operation(
     summary="Fetch an editor's discovery now.",
     request=EditorRef,
     response=EditorView,
+    scope=Scope.EDITORS,
 )

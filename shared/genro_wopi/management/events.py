@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from genro_wopi.domain.callers import Scope
 from genro_wopi.domain.events import EventStatus
 from genro_wopi.management.operation import Operation
 
@@ -74,6 +75,7 @@ EVENTS_LIST: Final = Operation(
     summary="List events that wait, were delivered lately, or were given up.",
     request=EventListRequest,
     response=EventList,
+    scope=Scope.AUDIT_READ,
 )
 EVENTS_REPLAY: Final = Operation(
     name="events.replay",
@@ -82,6 +84,7 @@ EVENTS_REPLAY: Final = Operation(
     summary="Deliver an event again that was given up or delivered.",
     request=EventReplay,
     response=Replayed,
+    scope=Scope.ALL,
 )
 EVENTS_REPLAY_DEAD: Final = Operation(
     name="events.replay-dead",
@@ -90,4 +93,5 @@ EVENTS_REPLAY_DEAD: Final = Operation(
     summary="Deliver dead letters again, by name, file or time.",
     request=EventsReplay,
     response=Replayed,
+    scope=Scope.ALL,
 )

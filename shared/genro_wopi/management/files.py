@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from genro_wopi.domain.callers import Scope
 from genro_wopi.management.operation import Content, Nothing, Operation, Page
 
 
@@ -174,6 +175,7 @@ FILES_LIST: Final = Operation(
     summary="List a folder.",
     request=FolderRequest,
     response=FolderView,
+    scope=Scope.FILES_READ,
 )
 FILES_CREATE: Final = Operation(
     name="files.create",
@@ -182,6 +184,7 @@ FILES_CREATE: Final = Operation(
     summary="Create a file from a template.",
     request=FileCreate,
     response=FileView,
+    scope=Scope.FILES_WRITE,
     status=201,
     arguments=("path",),
 )
@@ -192,6 +195,7 @@ FILES_UPLOAD: Final = Operation(
     summary="Upload a file; If-None-Match: * refuses to replace one, If-Match names the version.",
     request=FileRef,
     response=FileView,
+    scope=Scope.FILES_WRITE,
     content=Content.UPLOAD,
     arguments=("path",),
 )
@@ -202,6 +206,7 @@ FILES_DOWNLOAD: Final = Operation(
     summary="Download a file, or one of its versions.",
     request=FileDownload,
     response=FileContent,
+    scope=Scope.FILES_READ,
     content=Content.DOWNLOAD,
     arguments=("path",),
 )
@@ -212,6 +217,7 @@ FILES_DELETE: Final = Operation(
     summary="Delete a file, which is kept for a while, or an empty folder.",
     request=FileRef,
     response=Nothing,
+    scope=Scope.FILES_WRITE,
     status=204,
     arguments=("path",),
 )
@@ -222,6 +228,7 @@ FILES_VERSIONS: Final = Operation(
     summary="List a file's versions.",
     request=VersionsRequest,
     response=VersionList,
+    scope=Scope.FILES_READ,
     arguments=("path",),
 )
 FILES_RESTORE: Final = Operation(
@@ -231,6 +238,7 @@ FILES_RESTORE: Final = Operation(
     summary="Make an older version the newest again; refused while somebody edits the file.",
     request=FileRestore,
     response=FileView,
+    scope=Scope.FILES_WRITE,
     arguments=("path", "version"),
 )
 FOLDERS_CREATE: Final = Operation(
@@ -240,6 +248,7 @@ FOLDERS_CREATE: Final = Operation(
     summary="Make a folder.",
     request=FolderCreate,
     response=FolderCreated,
+    scope=Scope.FILES_WRITE,
     status=201,
     arguments=("path",),
 )
@@ -251,6 +260,7 @@ FILES_DELETED: Final = Operation(
     summary="List deleted files that can be taken back.",
     request=DeletedRequest,
     response=DeletedList,
+    scope=Scope.FILES_READ,
 )
 FILES_UNDELETE: Final = Operation(
     name="files.undelete",
@@ -259,5 +269,6 @@ FILES_UNDELETE: Final = Operation(
     summary="Take a deleted file back, with its id and its versions.",
     request=Undelete,
     response=Undeleted,
+    scope=Scope.FILES_WRITE,
     arguments=("file_id",),
 )

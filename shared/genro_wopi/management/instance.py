@@ -53,6 +53,8 @@ class CallerView(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     """``admin`` or ``tenant``."""
     tenant_id: str | None
+    scopes: list[str]
+    """Of the key; ``all`` for the operator."""
 
 
 class Reseal(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +92,7 @@ CALLER_GET: Final = Operation(
     summary="Tell whose token this is.",
     request=NoParameters,
     response=CallerView,
+    scope="any",
 )
 INSTANCE_GET: Final = Operation(
     name="instance.get",

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from genro_wopi.domain.callers import Scope
 from genro_wopi.management.operation import Nothing, Operation, Page
 
 
@@ -48,6 +49,7 @@ LOCKS_LIST: Final = Operation(
     summary="List files that are locked: by whom, since when, until when.",
     request=LockListRequest,
     response=LockList,
+    scope=Scope.SESSIONS,
 )
 LOCKS_FORCE_UNLOCK: Final = Operation(
     name="locks.force-unlock",
@@ -56,6 +58,7 @@ LOCKS_FORCE_UNLOCK: Final = Operation(
     summary="End a lock; what its editor saves afterwards is kept as a recovery copy.",
     request=ForceUnlock,
     response=Nothing,
+    scope=Scope.SESSIONS,
     status=204,
     warning="What its editor saves afterwards is kept as a recovery copy only.",
 )

@@ -93,6 +93,9 @@ def _entry(operation: Operation[Any, Any], components: dict[str, Any]) -> dict[s
     }
     if operation.access is Access.ADMIN:
         entry["description"] = "Needs the admin token."
+    else:
+        entry["description"] = _scope_needed(operation.scope)
+        entry["security"] = [{"bearer": [] if operation.scope == "any" else [operation.scope]}]
     if operation.reads_query:
         entry["parameters"] += [
             _parameter(n, "query", s, example.get(n), is_required=n in required)
@@ -111,6 +114,12 @@ def _entry(operation: Operation[Any, Any], components: dict[str, Any]) -> dict[s
     if "if_revision" in rest:
         entry["parameters"].append(_IF_MATCH)
     return entry
+
+
+def _scope_needed(scope: str) -> str:
+    if scope == "any":
+        return "Any API key, or the admin token."
+    return f"An API key with the scope {scope!r} (or 'all'), or the admin token."
 
 
 def _described(schema: dict[str, Any], text: str | None) -> dict[str, Any]:

@@ -5,10 +5,12 @@ query of GET and DELETE, from the JSON body of the others.
 """
 
 from enum import StrEnum
-from typing import Annotated, Final, Generic, TypeVar
+from typing import Annotated, Final, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
+
+from genro_wopi.domain.callers import Scope
 
 LIMIT_MAX: Final = 1000
 """Most items in one page."""
@@ -55,6 +57,8 @@ class Operation(msgspec.Struct, Generic[RequestT, ResponseT], frozen=True, kw_on
     request: type[RequestT]
     response: type[ResponseT]
     access: Access = Access.TENANT
+    scope: Scope | Literal["any"] = Scope.ALL
+    """Which scope a tenant's key must have; ``any`` for what every key may ask."""
     owner: Owner = Owner.GATEWAY
     content: Content = Content.JSON
     status: int = 200

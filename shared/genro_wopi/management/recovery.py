@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from genro_wopi.domain.callers import Scope
 from genro_wopi.management.files import FileContent, FileView
 from genro_wopi.management.operation import Content, Operation, Page
 
@@ -69,6 +70,7 @@ RECOVERY_LIST: Final = Operation(
     summary="List saves that were refused and kept.",
     request=RecoveryListRequest,
     response=RecoveryList,
+    scope=Scope.FILES_READ,
 )
 RECOVERY_CONTENT: Final = Operation(
     name="recovery.content",
@@ -77,6 +79,7 @@ RECOVERY_CONTENT: Final = Operation(
     summary="Download what was refused.",
     request=RecoveryRef,
     response=FileContent,
+    scope=Scope.FILES_READ,
     content=Content.DOWNLOAD,
 )
 RECOVERY_RESTORE: Final = Operation(
@@ -86,4 +89,5 @@ RECOVERY_RESTORE: Final = Operation(
     summary="Take a refused save back: as the newest version, or as a new file beside it.",
     request=RecoveryRestore,
     response=FileView,
+    scope=Scope.FILES_WRITE,
 )

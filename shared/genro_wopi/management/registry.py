@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from genro_wopi.domain.callers import Scope
 from genro_wopi.management.operation import Operation
 
 FILES_AT_ONCE: Final = 1000
@@ -105,6 +106,7 @@ STORAGES_FSCK: Final = Operation(
     summary="Compare the registry with the storage; with repair, make it agree.",
     request=StorageCheck,
     response=StorageChecked,
+    scope=Scope.STORAGES,
 )
 REGISTRY_EXPORT: Final = Operation(
     name="registry.export",
@@ -113,6 +115,7 @@ REGISTRY_EXPORT: Final = Operation(
     summary="Export which file has which id.",
     request=RegistryRequest,
     response=RegistryPage,
+    scope=Scope.STORAGES,
 )
 REGISTRY_IMPORT: Final = Operation(
     name="registry.import",
@@ -121,4 +124,5 @@ REGISTRY_IMPORT: Final = Operation(
     summary="Import which file has which id, as exported.",
     request=RegistryImport,
     response=RegistryImported,
+    scope=Scope.STORAGES,
 )

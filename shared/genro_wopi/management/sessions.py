@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from genro_wopi.domain.callers import Scope
 from genro_wopi.domain.sessions import (
     TTL_S_MAX,
     TTL_S_MIN,
@@ -166,6 +167,7 @@ SESSIONS_CREATE: Final = Operation(
     summary="Create an editing session on a file.",
     request=SessionCreate,
     response=SessionCreated,
+    scope=Scope.SESSIONS,
     owner=Owner.SESSION_SERVICE,
     status=201,
     arguments=("storage_name", "file_path"),
@@ -177,6 +179,7 @@ SESSIONS_LIST: Final = Operation(
     summary="List sessions.",
     request=SessionListRequest,
     response=SessionList,
+    scope=Scope.SESSIONS,
     owner=Owner.SESSION_SERVICE,
 )
 SESSIONS_GET: Final = Operation(
@@ -186,6 +189,7 @@ SESSIONS_GET: Final = Operation(
     summary="Show a session.",
     request=SessionRef,
     response=SessionView,
+    scope=Scope.SESSIONS,
     owner=Owner.SESSION_SERVICE,
 )
 SESSIONS_TIMELINE: Final = Operation(
@@ -195,6 +199,7 @@ SESSIONS_TIMELINE: Final = Operation(
     summary="Tell what happened in a session, and why its document does not open.",
     request=SessionRef,
     response=SessionTimeline,
+    scope=Scope.SESSIONS,
     owner=Owner.SESSION_SERVICE,
 )
 SESSIONS_RENEW: Final = Operation(
@@ -204,6 +209,7 @@ SESSIONS_RENEW: Final = Operation(
     summary="Give a session a new life and a new token.",
     request=SessionRenew,
     response=SessionRenewed,
+    scope=Scope.SESSIONS,
     owner=Owner.SESSION_SERVICE,
 )
 SESSIONS_CLOSE: Final = Operation(
@@ -213,6 +219,7 @@ SESSIONS_CLOSE: Final = Operation(
     summary="Close a session: nothing new opens, what was typed may still be saved.",
     request=SessionRef,
     response=SessionView,
+    scope=Scope.SESSIONS,
     owner=Owner.SESSION_SERVICE,
 )
 SESSIONS_REVOKE: Final = Operation(
@@ -222,6 +229,7 @@ SESSIONS_REVOKE: Final = Operation(
     summary="Revoke a session at once; what was not saved is lost.",
     request=SessionRef,
     response=SessionView,
+    scope=Scope.SESSIONS,
     owner=Owner.SESSION_SERVICE,
     warning="What its user typed and did not save is lost.",
 )
@@ -232,5 +240,6 @@ SESSIONS_CLEANUP: Final = Operation(
     summary="Forget sessions that have ended; with dry_run only count them.",
     request=SessionCleanup,
     response=SessionCleaned,
+    scope=Scope.SESSIONS,
     owner=Owner.SESSION_SERVICE,
 )

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from genro_wopi.domain.callers import Scope
 from genro_wopi.domain.storages import StorageProtocol
 from genro_wopi.management.operation import Nothing, Operation, Page
 
@@ -113,6 +114,7 @@ STORAGES_PUT: Final = Operation(
     summary="Register a storage; replaces it where it exists (200). It is probed at once.",
     request=StoragePut,
     response=StorageView,
+    scope=Scope.STORAGES,
     status=201,
     arguments=("name",),
 )
@@ -123,6 +125,7 @@ STORAGES_LIST: Final = Operation(
     summary="List storages.",
     request=StorageListRequest,
     response=StorageList,
+    scope=Scope.STORAGES,
 )
 STORAGES_GET: Final = Operation(
     name="storages.get",
@@ -131,6 +134,7 @@ STORAGES_GET: Final = Operation(
     summary="Show a storage.",
     request=StorageRef,
     response=StorageView,
+    scope=Scope.STORAGES,
 )
 STORAGES_UPDATE: Final = Operation(
     name="storages.update",
@@ -139,6 +143,7 @@ STORAGES_UPDATE: Final = Operation(
     summary="Change a storage's configuration.",
     request=StoragePatch,
     response=StorageView,
+    scope=Scope.STORAGES,
 )
 STORAGES_DELETE: Final = Operation(
     name="storages.delete",
@@ -147,6 +152,7 @@ STORAGES_DELETE: Final = Operation(
     summary="Forget a storage; its files stay.",
     request=StorageDelete,
     response=Nothing,
+    scope=Scope.STORAGES,
     status=204,
     warning="Its documents cannot be opened any more; the files stay.",
 )
@@ -157,4 +163,5 @@ STORAGES_PROBE: Final = Operation(
     summary="Try what a storage can really do.",
     request=StorageRef,
     response=ProbeView,
+    scope=Scope.STORAGES,
 )

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from genro_wopi.domain.callers import Scope
 from genro_wopi.domain.events import EventName
 from genro_wopi.domain.host_urls import HostUrls
 from genro_wopi.domain.tenants import AuthMethod, WopiMode
@@ -121,6 +122,8 @@ class ApiKeyCreate(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: str | None = None
     """ISO 8601; never where it is left out."""
     note: Annotated[str, Meta(max_length=200)] | None = None
+    scopes: Annotated[list[Scope], Meta(min_length=1)] | None = None
+    """What it is for; all where it is left out. To open documents ``sessions`` is enough."""
 
 
 class ApiKeyListRequest(Page, frozen=True, kw_only=True):
@@ -136,6 +139,7 @@ class ApiKeyView(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     expires_at: str | None
     note: str | None
+    scopes: list[Scope]
 
 
 class ApiKeyCreated(ApiKeyView, frozen=True, kw_only=True):
@@ -191,6 +195,7 @@ TENANTS_GET: Final = Operation(
     summary="Show a tenant.",
     request=TenantRef,
     response=TenantView,
+    scope=Scope.ALL,
 )
 TENANTS_UPDATE: Final = Operation(
     name="tenants.update",
@@ -249,4 +254,5 @@ WEBHOOK_SECRET_ROTATE: Final = Operation(
     summary="Make a new secret for callbacks; the one before stays valid.",
     request=TenantRef,
     response=WebhookSecret,
+    scope=Scope.ALL,
 )

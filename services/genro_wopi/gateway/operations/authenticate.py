@@ -44,7 +44,7 @@ async def authenticate(
         if tenant is not None and tenant.active:
             key = await tenants.get_api_key(tenant.tenant_id, key_id)
             if key is not None and _counts(key, shown, clock):
-                return Caller(tenant.tenant_id)
+                return Caller(tenant.tenant_id, key.scopes)
     raise UnauthenticatedError("The token is wrong, expired, or its tenant is not active.")
 
 

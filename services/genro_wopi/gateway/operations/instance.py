@@ -22,8 +22,9 @@ TENANTS_PER_PAGE = 1000
 async def get_caller(_office: Office, caller: Caller, _request: NoParameters) -> CallerView:
     """Tell whose token a request shows."""
     if caller.tenant_id is None:
-        return CallerView(role="admin", tenant_id=None)
-    return CallerView(role="tenant", tenant_id=tenant_name(caller.tenant_id))
+        return CallerView(role="admin", tenant_id=None, scopes=list(caller.scopes))
+    name = tenant_name(caller.tenant_id)
+    return CallerView(role="tenant", tenant_id=name, scopes=list(caller.scopes))
 
 
 async def get_instance(office: Office, _caller: Caller, _request: NoParameters) -> InstanceView:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
-from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.callers import Caller, Scope
 from genro_wopi.domain.errors import (
     ConflictError,
     FieldError,
@@ -143,7 +143,11 @@ async def create_api_key(office: Office, caller: Caller, request: ApiKeyCreate) 
     """Make a key; it is shown this once."""
     tenant = await tenant_of(office.tenants, caller, request.tenant_id)
     expires_us = moment_us("expires_at", request.expires_at) if request.expires_at else None
-    secret, key = await _add_key(office, tenant.tenant_id, expires_us=expires_us, note=request.note)
+    asked = request.scopes or [Scope.ALL]
+    scopes = tuple(scope for scope in Scope if scope in asked)
+    secret, key = await _add_key(
+        office, tenant.tenant_id, expires_us=expires_us, note=request.note, scopes=scopes
+    )
     return ApiKeyCreated(**msgspec.structs.asdict(_key_view(key)), api_key=secret.reveal())
 
 
@@ -293,7 +297,12 @@ def _new_webhook_secret(office: Office, tenant_id: TenantId) -> tuple[Secret, Se
 
 
 async def _add_key(
-    office: Office, tenant_id: TenantId, *, expires_us: int | None, note: str | None
+    office: Office,
+    tenant_id: TenantId,
+    *,
+    expires_us: int | None,
+    note: str | None,
+    scopes: tuple[Scope, ...] = (Scope.ALL,),
 ) -> tuple[Secret, ApiKey]:
     secret, key_id, digest = new_api_key(tenant_name(tenant_id))
     key = ApiKey(
@@ -302,6 +311,7 @@ async def _add_key(
         created_us=office.clock.now_us(),
         expires_us=expires_us,
         note=note,
+        scopes=scopes,
     )
     await office.tenants.put_api_key(tenant_id, key)
     return secret, key
@@ -338,4 +348,5 @@ def _key_view(key: ApiKey) -> ApiKeyView:
         created_at=format_us(key.created_us),
         expires_at=format_us(key.expires_us) if key.expires_us else None,
         note=key.note,
+        scopes=list(key.scopes),
     )

@@ -125,6 +125,8 @@ async def _carry_out(
     office.rates.count(caller)
     if operation.access is Access.ADMIN:
         caller.require_admin()
+    elif operation.scope != "any":
+        caller.require_scope(operation.scope)
     parameters = await _parameters(operation, request)
     command.caller, command.parameters = caller, parameters
     if operation.content is Content.UPLOAD:
