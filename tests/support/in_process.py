@@ -74,9 +74,17 @@ def client_of(app: ASGIApp) -> AsyncClient:
 
 
 async def wopi_in_process(
-    stack: AsyncExitStack, redis: RedisClient, redis_url: str, folder: Path
+    stack: AsyncExitStack, redis: RedisClient, redis_url: str, folder: Path, **changes: str
 ) -> Wopi:
-    """Start the service and make a session on a file; what is open closes with the stack."""
+    """Start the service and make a session on a file; what is open closes with the stack.
+
+    Args:
+        stack: closes what is open.
+        redis: as the service reaches it.
+        redis_url: the same, for the settings.
+        folder: for the tenant's files and the spool.
+        changes: further settings of the service, by variable.
+    """
     signing_keys = new_signing_key()
     common = {
         "WOPI_REDIS_URL": redis_url,
@@ -91,7 +99,7 @@ async def wopi_in_process(
         "WOPI_SPOOL_DIR": str(folder / "spool"),
         "WOPI_SESSION_SERVICE_URL": "http://session-service",
     }
-    settings = load_settings({**common, **own}, Service.WOPI)
+    settings = load_settings({**common, **own, **changes}, Service.WOPI)
     private = load_settings({**common, "WOPI_SIGNING_KEYS": signing_keys}, Service.SESSION)
     world, files = World(redis), folder / "files"
     files.mkdir()

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import msgspec
 from litestar import Litestar
 from litestar.types import ASGIApp, Receive, Scope, Send
 
@@ -26,6 +27,7 @@ from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.session_service import SessionServiceClient
 from genro_wopi.adapters.spool import Spool
 from genro_wopi.adapters.tokens import JwtVerifier, public_keys
+from genro_wopi.adapters.unsettled_folder import UnsettledFolder
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.moves import Mover
 from genro_wopi.domain.timeline import Timeline
@@ -39,6 +41,11 @@ from genro_wopi.web.server import Readiness, serve
 from genro_wopi.wopi_service.operations.host import Host
 from genro_wopi.wopi_service.operations.proofs import ProofChecker
 from genro_wopi.wopi_service.operations.reconcile import reconcile_until
+from genro_wopi.wopi_service.operations.unsettled import (
+    SUBMITTED_LOCK_TTL_MS,
+    Unsettled,
+    submit_until,
+)
 from genro_wopi.wopi_service.routes.dispatch import BOOTSTRAPPER, WopiRoutes
 from genro_wopi.wopi_service.service import WopiService
 
@@ -58,11 +65,15 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         reconciling = asyncio.create_task(
             reconcile_until(service.host, intents, stopping, background_failed)
         )
+        submitting = asyncio.create_task(
+            submit_until(service.unsettled, stopping, background_failed)
+        )
         try:
             await serve(create_app(service, redis), settings, readiness, stopping)
         finally:
             reconciling.cancel()
-            await asyncio.wait((reconciling, writing))
+            submitting.cancel()
+            await asyncio.wait((reconciling, submitting, writing))
             await timeline.flush()
 
 
@@ -110,6 +121,7 @@ def build_service(
         ring=ring,
         public_url=settings.public_url,
         src_url=settings.src_url,
+        patience_s=settings.patience_seconds,
     )
     Path(settings.spool_dir).mkdir(parents=True, exist_ok=True)
     spool = Spool(
@@ -118,9 +130,24 @@ def build_service(
         observe=metrics.SPOOLED_BYTES.inc,
     )
     spool.remove_leftovers()
+    saves = UnsettledFolder(
+        settings.spool_dir,
+        size_bytes_max=settings.unsettled_bytes_max,
+        observe=metrics.observe_unsettled,
+    )
+    stack.callback(saves.close)
+    brief = RedisSaveLedger(redis, registry, lock_ttl_ms=min(lock_ttl_ms, SUBMITTED_LOCK_TTL_MS))
+    unsettled = Unsettled(
+        saves=saves,
+        bodies=spool,
+        host=msgspec.structs.replace(host, ledger=brief),
+        kept_us=settings.unsettled_hours * 3_600_000_000,
+        size_bytes_max=settings.file_bytes_max,
+    )
     return WopiService(
         host=host,
         spool=spool,
+        unsettled=unsettled,
         timeline=timeline,
         file_bytes_max=settings.file_bytes_max,
         readiness=readiness,

@@ -7,6 +7,7 @@ from genro_wopi.domain.secrets import Secret
 from genro_wopi.domain.timeline import Timeline
 from genro_wopi.web.server import Readiness
 from genro_wopi.wopi_service.operations.host import Host
+from genro_wopi.wopi_service.operations.unsettled import Unsettled
 
 
 class WopiService(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,6 +15,7 @@ class WopiService(msgspec.Struct, frozen=True, kw_only=True):
 
     host: Host
     spool: Spool
+    unsettled: Unsettled
     timeline: Timeline
     file_bytes_max: int
     readiness: Readiness

@@ -6,6 +6,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from genro_wopi.domain.storages import StorageProtocol
+from genro_wopi.domain.unsettled_saves import Outcome
 
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25)
 
@@ -31,6 +32,15 @@ PROOF_FAILURES: Final = Counter(
     "wopi_proof_failures_total", "Requests whose proof was refused, by reason.", ("reason",)
 )
 RESCUED: Final = Counter("wopi_saves_rescued_total", "Refused saves kept as recovery copies.")
+UNSETTLED: Final = Gauge(
+    "wopi_unsettled_saves", "Saves that were received and wait until they can be stored."
+)
+UNSETTLED_BYTES: Final = Gauge("wopi_unsettled_bytes", "What they take of the spool's disk.")
+UNSETTLED_OUTCOMES: Final = Counter(
+    "wopi_unsettled_outcomes_total",
+    "What became of them: stored, rescued, void, expired, or no_room to keep them.",
+    ("outcome",),
+)
 API_REQUESTS: Final = Counter(
     "wopi_api_requests_total",
     "Management requests by operation and status.",
@@ -122,6 +132,14 @@ def observe_redis(seconds: float, failure: str | None) -> None:
         REDIS_SECONDS.observe(seconds)
     else:
         REDIS_FAILURES.labels(failure).inc()
+
+
+def observe_unsettled(saves: int, size_bytes: int, outcome: Outcome | None) -> None:
+    """Count saves that wait; see `genro_wopi.adapters.unsettled_folder.Observe`."""
+    UNSETTLED.inc(saves)
+    UNSETTLED_BYTES.inc(size_bytes)
+    if outcome is not None:
+        UNSETTLED_OUTCOMES.labels(outcome).inc()
 
 
 @lru_cache(maxsize=128)

@@ -86,6 +86,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     editor_allow: tuple[str, ...]
     spool_dir: Path
     spool_bytes_max: int
+    unsettled_bytes_max: int
+    unsettled_hours: int
+    patience_seconds: int
     file_bytes_max: int
     api_rate_per_second: int
     event_partitions: int
@@ -290,6 +293,33 @@ SETTINGS: Final = (
         help="How much disk the spool may use.",
         example="10737418240",
         default="10737418240",
+        services=_G | _W,
+    ),
+    Setting(
+        name="unsettled_bytes_max",
+        parse=number(0, 2**50),
+        kind="bytes",
+        help="How much disk saves may take that wait for Redis or a storage; one tenant's half.",
+        example="4294967296",
+        default="4294967296",
+        services=_W,
+    ),
+    Setting(
+        name="unsettled_hours",
+        parse=number(1, 8760),
+        kind="hours",
+        help="How long such a save is kept at most.",
+        example="168",
+        default="168",
+        services=_W,
+    ),
+    Setting(
+        name="patience_seconds",
+        parse=number(1, 60),
+        kind="seconds",
+        help="How long an editor's request waits for what is away; most editors give up at 30.",
+        example="25",
+        default="25",
         services=_G | _W,
     ),
     Setting(

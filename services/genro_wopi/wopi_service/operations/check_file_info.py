@@ -26,7 +26,13 @@ from genro_wopi.protocol.check_file_info import (
 )
 from genro_wopi.protocol.times import format_us
 from genro_wopi.wopi_service.operations.admission import EditorRequest, admit
-from genro_wopi.wopi_service.operations.host import READ_PATIENCE_S, Host, existing
+from genro_wopi.wopi_service.operations.host import (
+    CHECK_PATIENCE_S,
+    READ_PATIENCE_S,
+    Host,
+    existing,
+    patiently,
+)
 
 FILE_URL_LIFE_S: Final = 300
 """An editor reads the file right after it asked about it."""
@@ -37,8 +43,13 @@ async def answer_check_file_info(host: Host, request: EditorRequest) -> dict[str
 
     Raises:
         NotFoundError: the file is not in its storage any more.
-        StorageFaultError: the storage does not answer.
+        UnavailableError, StorageFaultError: Redis or the storage stayed away.
     """
+    deadline_s = host.deadline(CHECK_PATIENCE_S)
+    return await patiently(host, deadline_s, lambda: _answer(host, request))
+
+
+async def _answer(host: Host, request: EditorRequest) -> dict[str, PropertyValue]:
     admission = await admit(host, request, Purpose.CHECK)
     node, head = await existing(host, admission.file)
     known = await known_head(host, admission, head)

@@ -14,7 +14,13 @@ from genro_wopi.domain.sessions import Purpose
 from genro_wopi.protocol.byte_range import ByteRange, UnsatisfiableRangeError, parse_range
 from genro_wopi.wopi_service.operations.admission import EditorRequest, admit
 from genro_wopi.wopi_service.operations.check_file_info import known_head
-from genro_wopi.wopi_service.operations.host import Host, existing, node_of
+from genro_wopi.wopi_service.operations.host import (
+    OPEN_PATIENCE_S,
+    Host,
+    existing,
+    node_of,
+    patiently,
+)
 
 
 class FileContent(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +61,22 @@ async def open_file(
         NotFoundError: the file is not in its storage any more.
         ExpectedSizeExceededError: it is larger than the client can take.
         RangeError: no byte of it lies in the range.
-        StorageFaultError: the storage does not answer.
+        UnavailableError, StorageFaultError: Redis or the storage stayed away.
     """
+
+    async def attempt() -> FileContent:
+        return await _open(host, request, expected_bytes_max, byte_range, if_none_match)
+
+    return await patiently(host, host.deadline(OPEN_PATIENCE_S), attempt)
+
+
+async def _open(
+    host: Host,
+    request: EditorRequest,
+    expected_bytes_max: int | None,
+    byte_range: str | None,
+    if_none_match: str | None,
+) -> FileContent:
     admission = await admit(host, request, Purpose.READ)
     node = await node_of(host, admission.file)
     registered = admission.file.head

@@ -1,6 +1,8 @@
 """What the operations work with: the ports, and a file in its storage."""
 
-from typing import Final
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -8,7 +10,7 @@ import msgspec
 from genro_wopi.domain.access_tokens import TokenTrader, TokenVerifier
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.editors import EditorDirectory
-from genro_wopi.domain.errors import NotFoundError
+from genro_wopi.domain.errors import NotFoundError, UnavailableError
 from genro_wopi.domain.files import FileRecord, FileRegistry, Head
 from genro_wopi.domain.locks import LockStore
 from genro_wopi.domain.moves import Mover
@@ -16,16 +18,31 @@ from genro_wopi.domain.rescues import RescueStore
 from genro_wopi.domain.saves import SaveLedger
 from genro_wopi.domain.secrets import SecretRing
 from genro_wopi.domain.sessions import SessionStore
-from genro_wopi.domain.storages import StorageNode, StorageOpener
+from genro_wopi.domain.storages import StorageFaultError, StorageNode, StorageOpener
 from genro_wopi.domain.tenants import Directory
 from genro_wopi.wopi_service.operations.proofs import ProofChecker
 
 READ_PATIENCE_S: Final = 3.0
+CHECK_PATIENCE_S: Final = 25.0
+"""An editor whose save was answered 503 asks CheckFileInfo, and gives the document up if that fails
+too; it waits for the answer for 30 s."""
+
+OPEN_PATIENCE_S: Final = 10.0
+"""For the first byte of a document."""
+
 LOCK_PATIENCE_S: Final = 20.0
 """A LOCK that fails, a refresh too, makes Collabora's session read-only: wait before that."""
 
 SAVE_PATIENCE_S: Final = 15.0
 """After the body; Collabora gives up at 30 s."""
+
+SAVE_WHOLE_S: Final = 25.0
+"""With its body, where that took no longer."""
+
+_PAUSES_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Between two attempts at what is away; the last one repeats."""
+
+T = TypeVar("T")
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +64,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     ring: SecretRing
     public_url: str
     src_url: str
+    patience_s: float = CHECK_PATIENCE_S
+    """No outage is waited for longer, whatever is asked."""
 
     @property
     def public_origin(self) -> str:
@@ -56,7 +75,25 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
     def deadline(self, patience_s: float) -> float:
         """Return the monotonic time until which an outage is waited for."""
-        return self.clock.monotonic_s() + patience_s
+        return self.clock.monotonic_s() + min(patience_s, self.patience_s)
+
+
+async def patiently(host: Host, deadline_s: float, attempt: Callable[[], Awaitable[T]]) -> T:
+    """Do again what fails since Redis or a storage is away, until a moment.
+
+    Raises:
+        UnavailableError, StorageFaultError: it was away until then.
+    """
+    failures = 0
+    while True:
+        try:
+            return await attempt()
+        except (UnavailableError, StorageFaultError):
+            pause_s = _PAUSES_S[min(failures, len(_PAUSES_S) - 1)]
+            if host.clock.monotonic_s() + pause_s > deadline_s:
+                raise
+        failures += 1
+        await asyncio.sleep(pause_s)
 
 
 async def node_of(host: Host, file: FileRecord) -> StorageNode:

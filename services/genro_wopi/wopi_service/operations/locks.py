@@ -19,7 +19,7 @@ from genro_wopi.wopi_service.operations.admission import (
     identify,
     in_session,
 )
-from genro_wopi.wopi_service.operations.host import LOCK_PATIENCE_S, Host
+from genro_wopi.wopi_service.operations.host import LOCK_PATIENCE_S, Host, patiently
 
 
 class LockHeaders(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +57,8 @@ async def change_lock(host: Host, request: EditorRequest, headers: LockHeaders) 
         admission = await admit(host, request, Purpose.LOCK_STATE, patience_s=LOCK_PATIENCE_S)
         return _lock_state(admission)
     lock_id = require_lock_id(headers.lock, "X-WOPI-Lock")
-    claims = await identify(host, request)
+    deadline_s = host.deadline(LOCK_PATIENCE_S)
+    claims = await patiently(host, deadline_s, lambda: identify(host, request))
     change = LockRequest(
         file_id=claims.file_id,
         session_id=claims.session_id,
@@ -73,7 +74,6 @@ async def change_lock(host: Host, request: EditorRequest, headers: LockHeaders) 
         await admit(host, request, Purpose.LOCK_STATE, patience_s=LOCK_PATIENCE_S)
     if not claims.can_edit and (override is not Override.LOCK or headers.old_lock):
         raise UnauthenticatedError("This session may not change the file.")
-    deadline_s = host.deadline(LOCK_PATIENCE_S)
 
     async def attempt() -> str:
         if override is Override.LOCK and headers.old_lock:
@@ -85,7 +85,8 @@ async def change_lock(host: Host, request: EditorRequest, headers: LockHeaders) 
             return await host.locks.refresh(change, deadline_s=deadline_s)
         return await host.locks.unlock(change, deadline_s=deadline_s)
 
-    return LockAnswer(version=await in_session(host, claims, attempt))
+    version = await patiently(host, deadline_s, lambda: in_session(host, claims, attempt))
+    return LockAnswer(version=version)
 
 
 def _lock_state(admission: Admission) -> LockAnswer:

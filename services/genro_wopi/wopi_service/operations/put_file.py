@@ -7,6 +7,8 @@ session has ended, the person may only read) is noted as the request's refusal, 
 Spec: https://learn.microsoft.com/microsoft-365/cloud-storage-partner-program/rest/files/putfile
 """
 
+from typing import Final
+
 import msgspec
 
 from genro_wopi.domain.access_tokens import AccessClaims
@@ -19,8 +21,8 @@ from genro_wopi.domain.errors import (
     UnavailableError,
 )
 from genro_wopi.domain.files import FileRecord
-from genro_wopi.domain.identifiers import new_save_id
 from genro_wopi.domain.saves import FileMovedError, Save, Saved
+from genro_wopi.domain.secrets import UnreadableSecretError
 from genro_wopi.domain.sessions import Purpose, Session, SessionEndedError, SessionState
 from genro_wopi.domain.storages import Body, StorageFaultError
 from genro_wopi.protocol.check_file_info import EditorKind
@@ -35,8 +37,8 @@ from genro_wopi.wopi_service.operations.host import SAVE_PATIENCE_S, Host, node_
 from genro_wopi.wopi_service.operations.keep_aside import Refused, keep_aside
 from genro_wopi.wopi_service.operations.locks import require_lock_id
 
-_OUTAGES = (UnavailableError, StorageFaultError, StorageFullError)
-"""Faults of ours: the editor is asked to send the same again."""
+OUTAGES: Final = (UnavailableError, StorageFaultError, StorageFullError, UnreadableSecretError)
+"""Faults of ours: none of them says anything about the save, which is submitted again."""
 
 
 class SaveRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +51,8 @@ class SaveRequest(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool
     lock_id: LockId | None
     headers: PutFileHeaders
+    epoch: int = 0
+    """Of the lease that holds the file under the lock that is shown; 0 where none does."""
     refusal: HostError | None = None
     """Why it will not be stored, as far as that is known before its body."""
 
@@ -77,11 +81,14 @@ async def admit_identified_save(
         UnavailableError: Redis stayed away.
     """
     refusal: HostError | None = None
+    epoch = 0
     deadline_s = host.deadline(SAVE_PATIENCE_S)
     try:
         admission = await admit_identified(host, claims, Purpose.SAVE, deadline_s=deadline_s)
         file, session = admission.file, admission.session
         is_active = admission.status.state is SessionState.ACTIVE
+        if admission.lease is not None and admission.lease.lock_id == lock:
+            epoch = admission.lease.epoch
         if not session.can_save:
             refusal = UnauthenticatedError("This session may not change the file.")
     except SessionEndedError as ended:
@@ -99,12 +106,22 @@ async def admit_identified_save(
         is_active=is_active,
         lock_id=lock_id,
         headers=headers,
+        epoch=epoch,
         refusal=refusal,
     )
 
 
-async def commit_save(host: Host, save_request: SaveRequest, body: Body) -> Saved:
+async def commit_save(
+    host: Host, save_request: SaveRequest, body: Body, *, save_id: str, deadline_s: float
+) -> Saved:
     """Commit a body that was received whole.
+
+    Args:
+        host: the ports.
+        save_request: what was let in.
+        body: the bytes.
+        save_id: the same however often it is submitted.
+        deadline_s: monotonic time until which outages are waited for.
 
     Raises:
         LockMismatchError: another lock holds the file, or none does.
@@ -116,12 +133,11 @@ async def commit_save(host: Host, save_request: SaveRequest, body: Body) -> Save
 
     Whatever is raised but outages, the body was kept as a recovery copy where the error names one.
     """
-    save_id = new_save_id()
     try:
         if save_request.refusal is not None:
             raise save_request.refusal
-        return await _commit(host, save_request, save_id, body)
-    except _OUTAGES:
+        return await _commit(host, save_request, save_id, body, deadline_s)
+    except OUTAGES:
         raise
     except HostError as refusal:
         refused = Refused(
@@ -136,7 +152,9 @@ async def commit_save(host: Host, save_request: SaveRequest, body: Body) -> Save
         raise
 
 
-async def _commit(host: Host, save_request: SaveRequest, save_id: str, body: Body) -> Saved:
+async def _commit(
+    host: Host, save_request: SaveRequest, save_id: str, body: Body, deadline_s: float
+) -> Saved:
     session, headers = save_request.session, save_request.headers
     if session is None:
         raise SessionEndedError(None, save_request.file)
@@ -158,7 +176,6 @@ async def _commit(host: Host, save_request: SaveRequest, save_id: str, body: Bod
         editors=headers.editors,
     )
     node = await node_of(host, save_request.file)
-    deadline_s = host.deadline(SAVE_PATIENCE_S)
     while True:
         try:
             commit = Commit(host.ledger, node, host.clock)

@@ -22,8 +22,8 @@ from genro_wopi.wopi_service.operations.check_file_info import answer_check_file
 from genro_wopi.wopi_service.operations.containers import ancestors
 from genro_wopi.wopi_service.operations.get_file import etag, open_file
 from genro_wopi.wopi_service.operations.locks import LockHeaders, change_lock
-from genro_wopi.wopi_service.operations.put_file import admit_save, commit_save
 from genro_wopi.wopi_service.operations.put_relative import NewFile, admit_copy, store_copy
+from genro_wopi.wopi_service.operations.receive_save import Incoming, put_file
 from genro_wopi.wopi_service.operations.rename import delete_file, rename_file
 from genro_wopi.wopi_service.routes.ecosystem import ecosystem_pointer
 from genro_wopi.wopi_service.routes.reading import (
@@ -82,28 +82,31 @@ async def _put_file(service: WopiService, exchange: Exchange, file_id: FileId) -
     if override not in {None, "", "PUT"}:
         raise UnsupportedOperationError("Send X-WOPI-Override: PUT with a document's body.")
     put_headers = parse_put_file_headers(exchange.headers)
-    lock = header(exchange, names.LOCK)
-    save = await admit_save(service.host, editor_request(exchange, file_id), lock, put_headers)
     length = number(exchange.headers.get("content-length"))
     announced = length if length is not None else put_headers.size_bytes
     if put_headers.size_bytes is not None and announced != put_headers.size_bytes:
         raise InvalidRequestError("X-WOPI-Size and Content-Length differ.")
-    with metrics.SAVES_IN_FLIGHT.track_inprogress():
-        async with service.spool.receive(
+    incoming = Incoming(
+        request=editor_request(exchange, file_id),
+        lock=header(exchange, names.LOCK),
+        headers=put_headers,
+        body=service.spool.receive(
             exchange.body(),
             announced_bytes=announced,
             size_bytes_max=service.file_bytes_max,
             chunk_timeout_s=BODY_PAUSE_S,
-        ) as body:
-            try:
-                saved = await commit_save(service.host, save, body)
-            except HostError as refusal:
-                metrics.RESCUED.inc(1 if refusal.recovery_id else 0)
-                raise
+        ),
+    )
+    with metrics.SAVES_IN_FLIGHT.track_inprogress():
+        try:
+            saved = await put_file(service.host, service.unsettled, incoming)
+        except HostError as refusal:
+            metrics.RESCUED.inc(1 if refusal.recovery_id else 0)
+            raise
     metrics.WOPI_BYTES.labels("received").inc(saved.head.size_bytes)
     get_logger().info(
         "save_committed",
-        file_id=save.file.file_id,
+        file_id=file_id,
         version=saved.head.version,
         size_bytes=saved.head.size_bytes,
         forced=saved.forced,
