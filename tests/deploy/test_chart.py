@@ -125,7 +125,9 @@ def test_every_service_can_start_with_its_settings(profile: str, tmp_path: Path)
         drained = pod["terminationGracePeriodSeconds"]
         assert drained >= settings.drain_seconds + 10
         spools = [v for v in pod["volumes"] if v["name"] == "spool"]
-        assert all(v["emptyDir"]["sizeLimit"] == str(settings.spool_bytes_max) for v in spools)
+        unsettled = environment["WOPI_UNSETTLED_BYTES_MAX"]
+        size = str(settings.spool_bytes_max + int(unsettled)) if spools else ""
+        assert all(v["emptyDir"]["sizeLimit"] == size for v in spools)
 
 
 def services(manifests: list[Manifest]) -> dict[str, Manifest]:
@@ -193,8 +195,8 @@ def test_wopi_goes_past_the_gateway_with_bodies_of_the_size_that_is_taken() -> N
     backends = {p["path"]: p["backend"]["service"]["name"] for p in rule["http"]["paths"]}
     assert rule["host"] == "wopi.example.org"
     assert backends == {
-        "/wopi": "wopi-genro-wopi-wopi-service",
-        "/wopibootstrapper": "wopi-genro-wopi-wopi-service",
+        "/wopi": "wopi-genro-wopi-gateway",
+        "/wopibootstrapper": "wopi-genro-wopi-gateway",
         "/": "wopi-genro-wopi-gateway",
     }
     notes = ingress["metadata"]["annotations"]
@@ -214,18 +216,39 @@ def test_a_route_of_the_gateway_api_does_the_same() -> None:
     assert route["hostnames"] == ["wopi.example.org"]
     wopi, others = route["rules"]
     assert [m["path"]["value"] for m in wopi["matches"]] == ["/wopi", "/wopibootstrapper"]
-    assert wopi["backendRefs"][0]["name"].endswith("-wopi-service")
+    assert wopi["backendRefs"][0]["name"].endswith("-gateway")
     assert others["backendRefs"][0]["name"].endswith("-gateway")
 
 
-def test_without_an_ingress_the_gateway_passes_wopi_on() -> None:
-    def forwards(profile: str) -> bool:
-        env = services(rendered(profile))["gateway"]["spec"]["template"]["spec"]["containers"][0]
+def test_the_gateway_passes_wopi_on_but_where_a_route_goes_past_it() -> None:
+    def forwards(profile: str, **changes: Any) -> bool:
+        manifests = rendered(profile, **changes)
+        env = services(manifests)["gateway"]["spec"]["template"]["spec"]["containers"][0]
         return any(e["name"] == "WOPI_WOPI_SERVICE_URLS" for e in env["env"])
 
     assert forwards("trial")
-    assert not forwards("production")
-    assert not forwards("gateway-api")
+    assert forwards("trial", wopiThrough="wopi-service"), "nobody else does"
+    assert forwards("production")
+    assert not forwards("production", wopiThrough="wopi-service")
+    assert not forwards("gateway-api", wopiThrough="wopi-service")
+
+
+def test_past_the_gateway_routes_lead_to_the_wopi_service() -> None:
+    ingress = of_kind(rendered("production", wopiThrough="wopi-service"), "Ingress")
+    paths = ingress["wopi-genro-wopi"]["spec"]["rules"][0]["http"]["paths"]
+    assert paths[0]["backend"]["service"]["name"] == "wopi-genro-wopi-wopi-service"
+    route = of_kind(rendered("gateway-api", wopiThrough="wopi-service"), "HTTPRoute")
+    rules = route["wopi-genro-wopi"]["spec"]["rules"]
+    assert rules[0]["backendRefs"][0]["name"] == "wopi-genro-wopi-wopi-service"
+
+
+def test_what_waits_to_be_stored_may_outlive_its_pod() -> None:
+    manifests = services(rendered("production", spool={"claimName": "spool"}))
+    volumes = manifests["wopi-service"]["spec"]["template"]["spec"]["volumes"]
+    claimed = [v for v in volumes if v["name"] == "spool"]
+    assert claimed == [{"name": "spool", "persistentVolumeClaim": {"claimName": "spool"}}]
+    others = manifests["gateway"]["spec"]["template"]["spec"]["volumes"]
+    assert "emptyDir" in next(v for v in others if v["name"] == "spool")
 
 
 def test_rolling_updates_take_nothing_away_first() -> None:

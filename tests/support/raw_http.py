@@ -10,7 +10,9 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, N
 
 
 @asynccontextmanager
-async def serving(serve: Serve, context: ssl.SSLContext | None = None) -> AsyncGenerator[int]:
+async def serving(
+    serve: Serve, context: ssl.SSLContext | None = None, port: int = 0
+) -> AsyncGenerator[int]:
     """Listen on the loopback; whoever is still served at the end is cut off."""
     served: set[asyncio.Task[None]] = set()
 
@@ -22,7 +24,7 @@ async def serving(serve: Serve, context: ssl.SSLContext | None = None) -> AsyncG
         finally:
             writer.transport.abort()
 
-    listener = await asyncio.start_server(tracked, "127.0.0.1", 0, ssl=context)
+    listener = await asyncio.start_server(tracked, "127.0.0.1", port, ssl=context)
     async with listener:
         yield listener.sockets[0].getsockname()[1]
         for task in served:

@@ -65,7 +65,8 @@ capabilities: {drop: [ALL]}
 - {name: WOPI_FILE_BYTES_MAX, value: {{ $root.Values.maxFileBytes | int64 | quote }}}
 - {name: WOPI_SPOOL_DIR, value: /var/spool/genro-wopi}
 - {name: WOPI_SPOOL_BYTES_MAX, value: {{ $root.Values.spoolBytes | int64 | quote }}}
-{{- if not (or $root.Values.ingress.enabled $root.Values.gatewayApi.enabled) }}
+- {name: WOPI_UNSETTLED_BYTES_MAX, value: {{ $root.Values.unsettledBytes | int64 | quote }}}
+{{- if or (eq $root.Values.wopiThrough "gateway") (not (or $root.Values.ingress.enabled $root.Values.gatewayApi.enabled)) }}
 - {name: WOPI_WOPI_SERVICE_URLS, value: {{ printf "http://%s-wopi-service:8080" $name | quote }}}
 {{- end }}
 {{- range .component.secrets }}

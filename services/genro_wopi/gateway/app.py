@@ -73,7 +73,16 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
             if settings.wopi_service_urls
         }
         groups |= {prefix: (url,) for prefix, url in settings.gateway_routes}
-        forwarders = {p: Forwarder(urls, readiness) for p, urls in groups.items()}
+        forwarders = {
+            prefix: Forwarder(
+                urls,
+                readiness,
+                service.spool,
+                patience_s=settings.patience_seconds if prefix in WOPI_PREFIXES else 0.0,
+                trusted_proxies=settings.trusted_proxies,
+            )
+            for prefix, urls in groups.items()
+        }
         for forwarder in forwarders.values():
             stack.push_async_callback(forwarder.aclose)
         app = create_app(service, redis, forwarders, settings.wopi_service_urls)

@@ -14,7 +14,7 @@ import msgspec
 from litestar.types import HTTPReceiveMessage, HTTPScope, Receive, Send
 
 from genro_wopi.domain.errors import InvalidRequestError
-from genro_wopi.web.streaming import DRAIN_TIMEOUT_S, DRAINED_BYTES_MAX, SEND_TIMEOUT_S
+from genro_wopi.web.streaming import SEND_TIMEOUT_S
 
 
 class Exchange:
@@ -78,18 +78,6 @@ class Exchange:
                 return
             except TimeoutError as error:
                 raise InvalidRequestError("The body stopped arriving.") from error
-
-    async def drain(self) -> None:
-        """Read what is left of a small body, so that the client sees the answer and no reset."""
-        received = 0
-        try:
-            async with asyncio.timeout(DRAIN_TIMEOUT_S):
-                async for chunk in self.body():
-                    received += len(chunk)
-                    if received > DRAINED_BYTES_MAX:
-                        return
-        except (InvalidRequestError, TimeoutError):
-            return
 
 
 def _has_more(message: HTTPReceiveMessage) -> bool:

@@ -104,7 +104,7 @@ class Spool:
         if announced_bytes is not None and announced_bytes > size_bytes_max:
             raise _too_large(size_bytes_max)
         reception = _Reception(self, size_bytes_max)
-        self._receptions += 1
+        self.begin()
         try:
             async for chunk in _timed(chunks, chunk_timeout_s):
                 await reception.add(chunk)
@@ -116,8 +116,16 @@ class Spool:
                 )
             yield body
         finally:
-            self._receptions -= 1
+            self.end()
             await reception.discard()
+
+    def begin(self) -> None:
+        """Count one more body among those that share the memory."""
+        self._receptions += 1
+
+    def end(self) -> None:
+        """Count it no more."""
+        self._receptions -= 1
 
     def count(self, size_bytes: int) -> None:
         """Tell the observer what came or went."""

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -97,6 +98,18 @@ def read_words(value: str) -> tuple[str, ...]:
         ValueError: it is something else; the message says what to write.
     """
     return tuple(v.strip() for v in value.split(",") if v.strip())
+
+
+def read_networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Read networks separated by commas.
+
+    Raises:
+        ValueError: it is something else; the message says what to write.
+    """
+    try:
+        return tuple(ip_network(word) for word in read_words(value))
+    except ValueError as error:
+        raise ValueError("write networks as 10.0.0.0/8, separated by ','") from error
 
 
 def read_redis_url(value: str) -> Secret:

@@ -3,19 +3,20 @@
 How it is read from the environment says `genro_wopi.runtime.setting_loading`.
 """
 
-from collections.abc import Callable
-from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from genro_wopi.domain.identifiers import PARTITIONS_MAX
 from genro_wopi.domain.secrets import Secret
+from genro_wopi.runtime.setting import Service, Setting
 from genro_wopi.runtime.setting_values import (
     number,
     one_of,
     read_keys,
+    read_networks,
     read_optional_url,
     read_paths,
     read_proxy,
@@ -31,35 +32,6 @@ from genro_wopi.runtime.setting_values import (
 
 SINK_WEBHOOK: Final = "webhook"
 SINK_STREAM: Final = "redis-stream"
-
-
-class Service(StrEnum):
-    """The processes of a cluster."""
-
-    GATEWAY = "gateway"
-    SESSION = "session-service"
-    WOPI = "wopi-service"
-    CALLBACK = "callback-worker"
-
-
-class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting."""
-
-    name: str
-    """Of the attribute in `Settings`; the variable is ``WOPI_`` and this in upper case."""
-    parse: Callable[[str], Any]
-    kind: str
-    help: str
-    example: str
-    default: str | None = None
-    """As it would be written; None where the setting is required."""
-    services: frozenset[Service] = frozenset(Service)
-    is_secret: bool = False
-
-    @property
-    def variable(self) -> str:
-        """Name of the environment variable."""
-        return f"WOPI_{self.name.upper()}"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +61,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     unsettled_bytes_max: int
     unsettled_hours: int
     patience_seconds: int
+    body_pause_seconds: int
+    body_bytes_per_second_min: int
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     file_bytes_max: int
     api_rate_per_second: int
     event_partitions: int
@@ -321,6 +296,33 @@ SETTINGS: Final = (
         example="25",
         default="25",
         services=_G | _W,
+    ),
+    Setting(
+        name="body_pause_seconds",
+        parse=number(1, 600),
+        kind="seconds",
+        help="How long a client may pause in the middle of a body.",
+        example="30",
+        default="30",
+        services=_HTTP,
+    ),
+    Setting(
+        name="body_bytes_per_second_min",
+        parse=number(0, 2**30),
+        kind="bytes",
+        help="The least rate of a body, in the mean, after its first ten seconds; 0: any.",
+        example="1024",
+        default="1024",
+        services=_HTTP,
+    ),
+    Setting(
+        name="trusted_proxies",
+        parse=read_networks,
+        kind="list of CIDR",
+        help="Proxies whose X-Forwarded-For says who the client is, for shares and limits.",
+        example="10.0.0.0/8",
+        default="",
+        services=_HTTP,
     ),
     Setting(
         name="file_bytes_max",

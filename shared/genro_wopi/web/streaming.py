@@ -15,9 +15,6 @@ from genro_wopi.domain.errors import InvalidRequestError
 SEND_TIMEOUT_S: Final = 120.0
 """A reader that takes nothing for two minutes is gone."""
 
-DRAINED_BYTES_MAX: Final = 4 * 1024 * 1024
-DRAIN_TIMEOUT_S: Final = 5.0
-
 
 class StreamResponse(Response[None]):
     """Sends chunks as they come and closes their source, whatever happens to the client."""
@@ -83,16 +80,3 @@ async def body_chunks(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
                 yield chunk
     except HTTPException as error:
         raise InvalidRequestError("The connection ended in the middle of the body.") from error
-
-
-async def drain(request: Request[Any, Any, Any]) -> None:
-    """Read what is left of a small body, so that the client sees our answer and not a reset."""
-    received = 0
-    try:
-        async with asyncio.timeout(DRAIN_TIMEOUT_S):
-            async for chunk in request.stream():
-                received += len(chunk)
-                if received > DRAINED_BYTES_MAX:
-                    return
-    except (HTTPException, TimeoutError, RuntimeError):
-        return

@@ -29,7 +29,7 @@ from genro_wopi.management.operation import (
     Upserted,
 )
 from genro_wopi.web.errors import problem_answer
-from genro_wopi.web.streaming import StreamResponse, body_chunks, drain
+from genro_wopi.web.streaming import StreamResponse, body_chunks
 
 ApiRequest = Request[None, None, State]
 
@@ -77,7 +77,6 @@ async def _answered(operation: Operation[Any, Any], request: ApiRequest) -> Resp
                 answer = await _carry_out(service, operation, request, command)
             except Exception as error:  # noqa: BLE001 - the top of every request: it answers
                 answer, failure = _refused(error), error
-                await drain(request)
             status = answer.status_code or operation.status
             step.set(status=status)
         if command.caller is not None and command.parameters is not None:

@@ -58,8 +58,6 @@ class WopiRoutes:
                     reply = await handler(service, exchange, file_id)
                 except Exception as error:  # noqa: BLE001 - the top of every request: it answers
                     reply, failure = _refused(error), error
-                    if exchange.method == "POST":
-                        await exchange.drain()
                 step.set(status=reply.status, file_id=file_id)
             seconds = time.perf_counter() - started_s
             self._journal.note(
