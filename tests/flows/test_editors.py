@@ -117,11 +117,11 @@ def test_the_launch_page_fills_an_empty_file_once(
 ) -> None:
     name = configure(cluster, acme, address.url, proof="off")["name"]
     acme.upload("blank.txt", b"")
-    client = acme.open("blank.txt", editor=name)
-    assert "/new?" in httpx.get(client.session["launch_url"]).text
+    client, browser = acme.open("blank.txt", editor=name), acme.http
+    assert "/new?" in browser.get(client.session["launch_url"]).text
     client.override("LOCK", "L")
     assert client.put(b"filled", "L").status_code == 200
-    assert "/edit?" in httpx.get(client.session["launch_url"]).text
+    assert "/edit?" in browser.get(client.session["launch_url"]).text
 
 
 def test_a_type_that_nothing_opens_is_explained(
@@ -304,10 +304,11 @@ def test_an_editor_that_is_down_is_taken_again_when_it_answers(
     name = configure(cluster, acme, address.url)["name"]
     client = acme.open("a.txt", editor=name)
     assert client.session["editor_url"] is None
-    assert "does not answer now" in httpx.get(client.session["launch_url"]).text
+    browser = acme.http
+    assert "does not answer now" in browser.get(client.session["launch_url"]).text
     address.status = 200
     refreshed(cluster, acme, name)
-    assert "/edit?" in httpx.get(client.session["launch_url"]).text
+    assert "/edit?" in browser.get(client.session["launch_url"]).text
 
 
 def refreshed(cluster: Cluster, tenant: Tenant, name: str) -> dict[str, Any]:

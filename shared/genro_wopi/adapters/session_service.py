@@ -39,15 +39,13 @@ class SessionServiceClient:
         body = msgspec.json.encode({"caller": caller, "request": request})
         return await self._post(f"/internal/operations/{name}", body)
 
-    async def launch(self, code: str) -> Answer:
+    async def launch(self, launch: msgspec.Struct) -> Answer:
         """Ask what a launch page needs.
 
         Raises:
             UnavailableError: the session-service does not answer.
         """
-        return await self._post(
-            "/internal/launch", msgspec.json.encode({"request": {"code": code}})
-        )
+        return await self._post("/internal/launch", msgspec.json.encode({"request": launch}))
 
     async def renew_token(self, token: str) -> Answer:
         """Trade a session's token for a new one of the same session; the answer is passed on.

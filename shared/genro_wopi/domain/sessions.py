@@ -40,7 +40,11 @@ ENDED_KEPT_MS: Final = 3600 * 1000
 """How long an ended session can still be looked at."""
 
 LAUNCH_TTL_MS: Final = 10 * 60 * 1000
-"""A launch page can be opened, and reloaded, for ten minutes."""
+"""A launch page can be opened for the first time within ten minutes."""
+
+LAUNCHED_TTL_MS: Final = 8 * 86_400_000
+"""How long a browser may load again the page that it opened, if its session lives; from its last
+time. Longer than the longest session (7 days)."""
 
 
 class Permission(StrEnum):
@@ -243,6 +247,14 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
         return self.status.session
 
 
+class OpenedLaunch(msgspec.Struct, frozen=True):
+    """A launch page that somebody opens."""
+
+    session_id: SessionId
+    is_other: bool
+    """Another browser opened it before, or this one did not keep its cookie."""
+
+
 class SessionStore(Protocol):
     """Where sessions are kept. Changes are atomic and safe to run twice."""
 
@@ -325,8 +337,17 @@ class SessionStore(Protocol):
         """Remember the launch code of a session for ten minutes."""
         ...
 
-    async def launch(self, code: str) -> SessionId | None:
-        """Return the session of a launch code."""
+    async def launch(self, code: str, *, shown: str, given: str) -> "OpenedLaunch | None":
+        """Open a launch page; the browser that does so first keeps it. MUST be atomic.
+
+        Args:
+            code: of the page.
+            shown: the secret that the browser shows; empty for none.
+            given: the secret that it gets where it is the first; empty binds none.
+
+        Returns:
+            None where there is no such code, or not any more.
+        """
         ...
 
 

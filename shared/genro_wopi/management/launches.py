@@ -9,6 +9,10 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A launch page that is opened."""
 
     code: str
+    shown: str = ""
+    """What the browser keeps of an opening before; empty for nothing."""
+    given: str = ""
+    """What it keeps from now on, where it is the first to open the page."""
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,10 +9,11 @@ from litestar import MediaType, Request, Response, get, post
 from litestar.datastructures import State
 
 from genro_wopi.adapters.http.fetch import Answer
-from genro_wopi.domain.errors import HostError, NotFoundError
+from genro_wopi.domain.errors import HostError
+from genro_wopi.gateway.routes.launch_cookie import LaunchCookie
 from genro_wopi.gateway.routes.layout import in_script, message, origin_of, page, script
 from genro_wopi.gateway.routes.service import GatewayService
-from genro_wopi.management.launches import Launch
+from genro_wopi.management.launches import Launch, LaunchRequest
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.protocol.editor_url import ttl_for_editor
 from genro_wopi.web.errors import problem_answer, status_of
@@ -22,15 +23,26 @@ from genro_wopi.web.errors import problem_answer, status_of
 async def open_document(request: Request[Any, Any, State], code: str) -> Response[str]:
     """Show the editor: a form POSTs the token into a frame, so that it never is in an address."""
     service: GatewayService = request.app.state["gateway"]
+    cookie = LaunchCookie(service.public_url, code, request.cookies)
+    asked = LaunchRequest(code=code, shown=cookie.shown, given=cookie.given)
     try:
-        answer = await service.sessions.launch(code)
-        if answer.status == 404:  # noqa: PLR2004 - the link has expired
-            raise NotFoundError(json.loads(answer.body)["detail"])
-        if answer.status != 200:  # noqa: PLR2004 - OK
-            return message(503, "The document cannot be opened right now.", "Try again shortly.")
-        launch = msgspec.json.decode(answer.body, type=Launch)
+        answer = await service.sessions.launch(asked)
     except HostError as error:
-        return message(status_of(error), "The document cannot be opened.", str(error))
+        shown = message(status_of(error), "The document cannot be opened.", str(error))
+    else:
+        if answer.status in {403, 404}:  # it is another browser's, or has expired
+            why = str(json.loads(answer.body)["detail"])
+            return message(answer.status, "The document cannot be opened.", why)
+        shown = _opened(service, answer)
+    # Also where nothing is shown yet: this browser may be the one that the page is bound to.
+    shown.cookies += cookie.changes()
+    return shown
+
+
+def _opened(service: GatewayService, answer: Answer) -> Response[str]:
+    if answer.status != 200:  # noqa: PLR2004 - OK
+        return message(503, "The document cannot be opened right now.", "Try again shortly.")
+    launch = msgspec.json.decode(answer.body, type=Launch)
     if launch.editor_url is None:
         why = "No editor that is configured here opens this type of file."
         if launch.editor_name:

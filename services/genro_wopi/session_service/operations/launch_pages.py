@@ -1,8 +1,10 @@
 """What the page that shows an editor needs: its address, a token, and later a new token."""
 
+from typing import Final
+
 import msgspec
 
-from genro_wopi.domain.errors import NotFoundError, UnauthenticatedError
+from genro_wopi.domain.errors import ForbiddenError, NotFoundError, UnauthenticatedError
 from genro_wopi.domain.paths import base_name, parse_path
 from genro_wopi.domain.sessions import (
     LIFETIME_S_DEFAULT,
@@ -17,19 +19,34 @@ from genro_wopi.management.sessions import SessionRenewed
 from genro_wopi.session_service.operations.choose_editor import editor_start
 from genro_wopi.session_service.operations.desk import Desk, renewed_view
 
+_OPENABLE: Final = frozenset({SessionState.ACTIVE, SessionState.EXPIRED})
+"""An expired session that may live again does so by its page."""
+
+
+def _expired() -> NotFoundError:
+    return NotFoundError("This link has expired. Go back and open the document again.")
+
 
 async def open_launch(desk: Desk, request: LaunchRequest) -> Launch:
     """Return what the launch page needs, with a fresh token.
 
     Raises:
-        NotFoundError: the code is wrong or older than ten minutes, or the session has ended.
+        NotFoundError: the code is wrong or was not opened in time, or the session has ended.
+        ForbiddenError: another browser opened the page.
     """
-    session_id = await desk.sessions.launch(request.code)
-    status = await desk.sessions.get(session_id) if session_id else None
-    if status is not None and status.state is SessionState.EXPIRED:
-        status = await _renewed(desk, status) or status
+    opened = await desk.sessions.launch(request.code, shown=request.shown, given=request.given)
+    status = await desk.sessions.get(opened.session_id) if opened else None
+    if opened is None or status is None or status.state not in _OPENABLE:
+        raise _expired()
+    if opened.is_other:
+        raise ForbiddenError(
+            "This page was opened before: only the browser that did may load it again, and it must"
+            " keep cookies. Go back and open the document again."
+        )
+    if status.state is SessionState.EXPIRED:
+        status = await _renewed(desk, status)
     if status is None or status.state is not SessionState.ACTIVE:
-        raise NotFoundError("This link has expired. Go back and open the document again.")
+        raise _expired()
     session = status.session
     tenant = await desk.directory.tenant(session.tenant_id)
     start = await editor_start(desk, session, is_empty=await _is_empty(desk, session))

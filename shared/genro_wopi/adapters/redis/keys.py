@@ -47,7 +47,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:sweep                            | string | 5 s                     | wopi-service        |
 | wopi:upkeep-sweep                     | string | 10 min                  | callback-worker     |
 | wopi:lease:<sha256>                   | string | 60 s                    | wopi-serv., gateway |
-| wopi:launch:<sha256>                  | string | 10 min                  | session-service     |
+| wopi:launch:<sha256>                  | string | 10 min; opened: 8 days  | session-service     |
 | wopi:{t:T}:once:<sha256>              | string | 1 day                   | gateway             |
 | wopi:console:<sha256>                 | string | 30 min                  | gateway             |
 | wopi:console-failures                 | string | 1 min                   | gateway             |

@@ -1,5 +1,6 @@
 """Sessions in Redis; see `genro_wopi.domain.sessions.SessionStore`."""
 
+import hashlib
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -26,8 +27,10 @@ from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
 from genro_wopi.domain.sessions import (
     ASKER_UNKNOWN,
     LAUNCH_TTL_MS,
+    LAUNCHED_TTL_MS,
     Admission,
     Asker,
+    OpenedLaunch,
     Purpose,
     Session,
     SessionEndedError,
@@ -41,6 +44,7 @@ _READ: Final = Script("read_session")
 _PLACE: Final = Script("place_session")
 _HAND_OUT: Final = Script("hand_out")
 _RENEW: Final = Script("renew_session")
+_OPEN_LAUNCH: Final = Script("open_launch")
 _END: Final = Script("end_session")
 _ANNOUNCE: Final = Script("announce")
 _PUT_USER_INFO: Final = Script("put_user_info")
@@ -249,10 +253,13 @@ class RedisSessionStore:
         """See SessionStore."""
         await self._redis.call("SET", keys.launch(code), session_id, "PX", LAUNCH_TTL_MS)
 
-    async def launch(self, code: str) -> SessionId | None:
-        """See SessionStore."""
-        session_id = text(await self._redis.call("GET", keys.launch(code)))
-        return SessionId(session_id) if session_id else None
+    async def launch(self, code: str, *, shown: str, given: str) -> OpenedLaunch | None:
+        """See SessionStore; secrets of browsers are kept as digests."""
+        arguments = (_digest(shown), _digest(given), LAUNCHED_TTL_MS)
+        row = await self._redis.run(_OPEN_LAUNCH, (keys.launch(code),), arguments)
+        if row is None:
+            return None
+        return OpenedLaunch(SessionId(text(row[0])), is_other=row[1] == b"other")
 
 
 def _renewal(
@@ -265,3 +272,7 @@ def _renewal(
 
 def _now_us() -> int:
     return time.time_ns() // 1000
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest() if secret else ""
