@@ -22,8 +22,8 @@ BREAKS = (
     Break(
         "the lock is not compared",
         f"{SCRIPTS}/lock.lua",
-        "if held and held ~= ARGV[3] then",
-        "if held and held ~= ARGV[3] and false then",
+        "local is_other = lock[1] and (lock[1] ~= ARGV[3] or is_apart(lock[9], ARGV[10]))",
+        "local is_other = false",
         {
             "tests.chaos locks 4 1 calm": "       1  histories that no single lock",
             "pytest tests/scripts/test_lock_machine.py": "failed",
@@ -64,11 +64,45 @@ BREAKS = (
     Break(
         "a refused save is not kept",
         f"{WOPI}/operations/put_file.py",
-        "        await _rescue(host, save_request, node, save, body, str(refusal))\n",
-        "        pass\n",
+        "        await keep_aside(host, refused, body, refusal)\n",
+        "",
         {
             "pytest tests/emulators -k collabora": "refused and thrown away",
             "tests.chaos editing 8 1 local": "refused and thrown away document",
+        },
+    ),
+    Break(
+        "a session ends though its document is used",
+        f"{SCRIPTS}/fragments/session.lua",
+        "  redis.call('HSET', file, 'used_us', string.format('%.0f', now))\n",
+        "",
+        {"pytest tests/scripts/test_shared_life.py": "failed"},
+    ),
+    Break(
+        "who has expired does not save what the lock protects",
+        f"{SCRIPTS}/fragments/session.lua",
+        "return 'late'",
+        "return 'ended'",
+        {
+            "pytest tests/emulators -k onlyoffice": "the lock was lost without need",
+            "pytest tests/emulators -k collabora": "read-only without need",
+        },
+    ),
+    Break(
+        "two servers share a lock",
+        f"{SCRIPTS}/fragments/same_editor.lua",
+        "return editor and other and",
+        "return false and",
+        {"pytest tests/emulators -k onlyoffice": "another_server_is_read_only"},
+    ),
+    Break(
+        "what an ended session typed is thrown away",
+        f"{WOPI}/operations/put_file.py",
+        "        if ended.file is None:\n",
+        "        if True:\n",
+        {
+            "pytest tests/services/test_refused_saves.py": "failed",
+            "pytest tests/emulators -k onlyoffice": "refused and thrown away",
         },
     ),
     Break(

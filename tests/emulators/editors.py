@@ -1,4 +1,4 @@
-"""Collabora, OnlyOffice and Microsoft 365, as far as their saving matters.
+"""Collabora, OnlyOffice and Microsoft 365, as far as their saving matters, as they were recorded.
 
 A document is the set of updates that were typed into it, so that a lost one can be named. No class
 decides whether the host was right: they do what the real editor would do with its answer, and
@@ -32,6 +32,8 @@ class Told:
     conflicts: int = 0
     wrong: list[str] = field(default_factory=list[str])
     """Answers that no fault may look like."""
+    ended: set[str] = field(default_factory=set[str])
+    """Tokens that the application ended: these may be refused."""
     requests: list[tuple[str, dict[str, str], bytes]] = field(
         default_factory=list[tuple[str, dict[str, str], bytes]]
     )
@@ -76,7 +78,8 @@ class Document:
     ) -> httpx.Response | None:
         sent = {"X-WOPI-TimeStamp": ticks(), **(headers or {})}
         answer = await self.send(method, suffix, token, sent, body)
-        if answer is not None and answer.status_code in TOKEN_LOST | {413}:
+        is_ended = token in self.told.ended
+        if answer is not None and answer.status_code in TOKEN_LOST | {413} and not is_ended:
             what = sent.get("X-WOPI-Override", method)
             self.told.wrong.append(f"{answer.status_code} to {what}: {answer.text[:200]}")
         return answer
@@ -92,7 +95,7 @@ class Document:
             self.told.stored.append(body)
             self.stamp = str(answer.json()["LastModifiedTime"])
             self.is_modified = False
-        elif answer.status_code == 409:
+        elif answer.status_code in TOKEN_LOST | {409}:
             self.told.refused.append(body)
         return answer
 
@@ -120,14 +123,15 @@ class Collabora(Document):
 
     version: str = "25.04"
 
-    async def join(self, token: str) -> bool:
+    async def join(self, token: str, *, can_edit: bool = True) -> bool:
         """Let a user in; the first one loads and locks. False: read-only, or not opened."""
         stamp = await self.stamp_now(token)
         if stamp is None:
             return False
-        if self.is_open:
-            self.users.append(token)
-            return True
+        if self.is_open or not can_edit:
+            if can_edit:
+                self.users.append(token)
+            return self.is_open or await self.read(token)
         self.lock = f"cool-lock{uuid.uuid4().hex[:8]}"
         steps = [self.read(token), self.change_lock("LOCK", token)]
         if self.version == "24.04":
@@ -148,6 +152,9 @@ class Collabora(Document):
                 self.in_conflict = answer.status_code == 409
                 self.told.conflicts += self.in_conflict
                 return
+            if answer is not None and answer.status_code in TOKEN_LOST and len(self.users) > 1:
+                self.users.remove(token)
+                token = self.users[user % len(self.users)]
             if self.version == "24.04":
                 with_stamp = False
             elif self.version == "25.04":
@@ -170,8 +177,12 @@ class Collabora(Document):
         self.is_open, self.users = False, []
 
     async def refresh(self, user: int) -> bool:
-        """Lock again, as every fifteen minutes."""
+        """Lock again with one user's token for all, as every fifteen minutes."""
         return await self.change_lock("LOCK", self.users[user % len(self.users)])
+
+    def leave(self, user: int) -> str:
+        """Let a user go."""
+        return self.users.pop(user % len(self.users))
 
     def _headers(self, *, with_stamp: bool, is_exit: bool) -> dict[str, str]:
         headers = {
@@ -187,42 +198,89 @@ class Collabora(Document):
 
 @dataclass
 class OnlyOffice(Document):
-    """One OnlyOffice server: one constant lock, readers lock too, no retries."""
+    """One OnlyOffice server, as it was recorded (9.3): one constant lock, readers do not lock.
 
-    opened_stamp: str = ""
+    It reads a document once for all who edit it, saves with the token of who changed it last, and
+    refreshes with the token of who opened or saved last, also after that person has left. Its stamp
+    is that of the opening, then of the last save, whosever it was. What is false it leaves out. A
+    save on leaving is never repeated; its text is kept and sent at the next opening.
+    """
+
+    speaker: str = ""
+    """The token that refreshes: of who opened or saved last."""
+    changer: str = ""
+    """The token that saves and unlocks: of who changed the document last."""
+    was_saved: bool = False
+    """Somebody saved since it was opened: leaving sends the same bytes once more."""
+    forgotten: set[str] | None = None
+    """Text that the host refused when the last person left."""
 
     async def join(self, token: str, *, can_edit: bool = True) -> bool:
-        """Let a user in; the first one loads the document."""
+        """Let a user in; the first one loads the document. False: read-only, or not opened."""
         stamp = await self.stamp_now(token)
-        if stamp is None or not await self.change_lock("LOCK", token):
+        if stamp is None:
             return False
         if not can_edit:
-            return True
-        if not self.is_open:
-            self.is_open = await self.read(token)
-            self.opened_stamp, self.is_modified, self.in_conflict = stamp, False, False
-        if self.is_open:
-            self.users.append(token)
-        return self.is_open
+            return await self._show(token)
+        if not await self.change_lock("LOCK", token):
+            return False
+        if not self.is_open and not await self._load(token, stamp):
+            return False
+        self.users.append(token)
+        self.speaker, self.changer = token, self.changer or token
+        return True
 
-    async def save(self, *, is_exit: bool = False) -> None:
-        """Save once, with the stamp that its user was given when the document was opened."""
-        headers = {
-            "X-WOPI-Lock": self.lock,
-            "X-LOOL-WOPI-IsModifiedByUser": "true",
-            "X-LOOL-WOPI-IsAutosave": "false",
-            "X-LOOL-WOPI-IsExitSave": "true" if is_exit else "false",
-            "X-LOOL-WOPI-Timestamp": self.opened_stamp,
-        }
-        answer = await self.put(self.users[0], headers)
+    async def _show(self, token: str) -> bool:
+        """Show the document to a reader, as a document apart."""
+        content = await self.call("GET", "/contents", token)
+        return content is not None and content.status_code == 200
+
+    async def _load(self, token: str, stamp: str) -> bool:
+        self.users, self.changer, self.was_saved = [], token, False
+        self.stamp, self.is_modified, self.in_conflict = stamp, False, False
+        if self.forgotten is None:
+            self.is_open = await self.read(token)
+            return self.is_open
+        self.updates, self.forgotten = self.forgotten, None
+        self.is_open, self.is_modified = True, True
+        await self.save(0, is_exit=True)
+        return True
+
+    def type(self, user: int = 0) -> None:
+        """Type as one of the users."""
+        super().type()
+        if self.users:
+            self.changer = self.users[user % len(self.users)]
+
+    async def save(self, user: int = 0, *, is_exit: bool = False) -> None:
+        """Save once with the token of who changed the document last."""
+        del user
+        headers = {"X-WOPI-Lock": self.lock, "X-LOOL-WOPI-Timestamp": self.stamp}
+        if self.is_modified:
+            headers["X-LOOL-WOPI-IsModifiedByUser"] = "true"
+        if is_exit:
+            headers["X-LOOL-WOPI-IsExitSave"] = "true"
+        answer = await self.put(self.changer, headers)
+        is_stored = answer is not None and answer.status_code == 200
+        self.was_saved = self.was_saved or is_stored
+        self.speaker = self.changer
         self.in_conflict = answer is not None and answer.status_code == 409
         self.told.conflicts += self.in_conflict
 
+    async def refresh(self) -> bool:
+        """Refresh the lock, as every ten minutes."""
+        return await self.change_lock("REFRESH_LOCK", self.speaker)
+
+    def leave(self, user: int) -> str:
+        """Let a user go; the server goes on with that token where it spoke last."""
+        return self.users.pop(user % len(self.users))
+
     async def close(self) -> None:
-        """Save what is not saved yet, and unlock."""
-        if self.is_modified:
+        """Save on leaving, once, also what was saved before; then unlock."""
+        if self.is_modified or self.was_saved:
             await self.save(is_exit=True)
-        await self.change_lock("UNLOCK", self.users[0])
+            self.forgotten = set(self.updates) if self.is_modified else None
+        await self.change_lock("UNLOCK", self.changer)
         self.is_open, self.users = False, []
 
 

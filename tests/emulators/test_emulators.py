@@ -19,15 +19,19 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from genro_wopi.adapters.redis.client import connect
 from genro_wopi.adapters.redis.keys import FileKeys
+from genro_wopi.domain.sessions import Session, SessionState
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.wopi_service.app import create_app
 from genro_wopi.wopi_service.operations.host import node_of
 from tests.emulators.editors import Collabora, Document, Microsoft, OnlyOffice, Told
 from tests.emulators.faults import Fault, FaultyLedger, FaultyOpener
+from tests.emulators.hours import pass_by
 from tests.support.in_process import Wopi, wopi_in_process
 from tests.support.world import TENANT
 
 USERS = st.integers(0, 2)
+HOURS = st.integers(1, 3)
+ENDS = st.sampled_from([SessionState.DRAINING, SessionState.REVOKED])
 VERSIONS = st.sampled_from(["22.05", "24.04", "25.04"])
 FAULTS = st.sampled_from(list(Fault))
 KEPT_MAX = 1000
@@ -50,6 +54,7 @@ class HostMachine(RuleBasedStateMachine, Generic[D]):
         self.changed_outside = False
         """Since the document was opened: a conflict is true then."""
         self.lock_lost = False
+        self.sessions: dict[str, Session] = {}
         self.runner.run(self._start())
 
     async def _start(self) -> None:
@@ -88,15 +93,29 @@ class HostMachine(RuleBasedStateMachine, Generic[D]):
             return None
         return answer
 
-    def user(self, *, edit: bool = True) -> str:
+    def user(self, *, edit: bool = True, server: str = "one") -> str:
         async def make() -> str:
             file = await self.wopi.world.registry.record(self.wopi.session.file_id)
             assert file is not None
-            return self.wopi.token_of(
-                await self.wopi.world.session(file, edit=edit, kind=self.kind)
-            )
+            session = await self.wopi.world.session(file, edit=edit, kind=self.kind)
+            claims = self.wopi.claims_of(session)
+            token = self.wopi.signer.sign(
+                msgspec.structs.replace(claims, address=server, editor_kind=self.kind)
+            ).reveal()
+            self.sessions[token] = session
+            return token
 
         return self.runner.run(make())
+
+    def end(self, token: str, state: SessionState) -> None:
+        """Let the application close or revoke somebody's session."""
+        if state is SessionState.REVOKED:
+            self.told.ended.add(token)
+        self.runner.run(self.wopi.world.sessions.end(self.sessions[token].session_id, state))
+
+    def pass_by(self, minutes: int) -> None:
+        file_id = self.wopi.session.file_id
+        self.runner.run(pass_by(self.wopi.redis, file_id, minutes * 60))
 
     def check_answers(self) -> None:
         assert not self.told.wrong
@@ -213,6 +232,32 @@ class CollaboraMachine(HostMachine[Collabora]):
         self.lock_lost = self.lock_lost and self.document.is_modified
         self.check_answers()
 
+    @precondition(lambda self: self.document.is_open and not self.lock_lost)
+    @rule(user=USERS, hours=HOURS)
+    def hours_pass_in_which_one_token_refreshes(self, user: int, hours: int) -> None:
+        for _ in range(4 * hours):
+            self.pass_by(15)
+            assert self.runner.run(self.document.refresh(user)), "read-only without need"
+
+    @precondition(lambda self: self.document.is_open and len(self.document.users) > 1)
+    @rule(user=USERS, state=ENDS)
+    def somebody_leaves_and_is_ended(self, user: int, state: SessionState) -> None:
+        self.end(self.document.leave(user), state)
+
+    @precondition(lambda self: self.document.is_open and len(self.document.users) > 1)
+    @rule(user=USERS)
+    def somebody_who_is_there_is_revoked(self, user: int) -> None:
+        users = self.document.users
+        self.end(users[user % len(users)], SessionState.REVOKED)
+        self.lock_lost = True  # It is refreshed with that token until the editor hears of it.
+
+    @rule()
+    def a_reader_opens(self) -> None:
+        reader = Collabora(self.send, self.told)
+        reader.is_open = self.document.is_open
+        assert self.runner.run(reader.join(self.user(edit=False), can_edit=False))
+        self.check_answers()
+
     @precondition(lambda self: self.document.is_open and self.document.in_conflict)
     @rule(user=USERS)
     def the_person_overwrites(self, user: int) -> None:
@@ -250,10 +295,10 @@ class OnlyOfficeMachine(HostMachine[OnlyOffice]):
         super().__init__()
         self.document = OnlyOffice(self.send, self.told, lock=self.wopi.session.file_id)
 
-    @precondition(lambda self: not self.document.is_open)
     @rule()
     def a_user_opens(self) -> None:
-        self.changed_outside, self.told.conflicts = False, 0
+        if not self.document.is_open:
+            self.changed_outside, self.told.conflicts = False, 0
         assert self.runner.run(self.document.join(self.user())), "read-only without need"
         self.check_answers()
 
@@ -263,10 +308,41 @@ class OnlyOfficeMachine(HostMachine[OnlyOffice]):
         assert self.runner.run(reader.join(self.user(edit=False), can_edit=False))
         self.check_answers()
 
-    @precondition(lambda self: self.document.is_open and not self.document.in_conflict)
+    @precondition(lambda self: self.document.is_open)
     @rule()
-    def somebody_types_and_it_is_saved(self) -> None:
-        self.document.type()
+    def another_server_is_read_only(self) -> None:
+        other = OnlyOffice(self.send, self.told, lock=self.document.lock)
+        token = self.user(server="two")
+        assert not self.runner.run(other.join(token))
+        assert not self.runner.run(other.change_lock("UNLOCK", token))
+
+    @precondition(lambda self: not self.document.is_open)
+    @rule()
+    def another_server_opens_and_saves(self) -> None:
+        other = OnlyOffice(self.send, self.told, lock=self.document.lock)
+        self.changed_outside, self.told.conflicts = False, 0
+        assert self.runner.run(other.join(self.user(server="two"))), "read-only without need"
+        other.type()
+        self.runner.run(other.save())
+        self.check_answers()
+        self.runner.run(other.close())
+
+    @precondition(lambda self: self.document.is_open)
+    @rule(hours=HOURS)
+    def hours_pass_in_which_one_token_refreshes(self, hours: int) -> None:
+        for _ in range(6 * hours):
+            self.pass_by(10)
+            assert self.runner.run(self.document.refresh()), "the lock was lost without need"
+
+    @precondition(lambda self: self.document.is_open and len(self.document.users) > 1)
+    @rule(user=USERS, state=ENDS)
+    def somebody_leaves_and_is_ended(self, user: int, state: SessionState) -> None:
+        self.end(self.document.leave(user), state)
+
+    @precondition(lambda self: self.document.is_open and not self.document.in_conflict)
+    @rule(user=USERS)
+    def somebody_types_and_it_is_saved(self, user: int) -> None:
+        self.document.type(user)
         self.runner.run(self.document.save())
         self.check_answers()
 

@@ -9,11 +9,12 @@ from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.domain import rescues
 from genro_wopi.domain.files import FileRecord
-from genro_wopi.domain.identifiers import SessionId, new_session_id
+from genro_wopi.domain.identifiers import SessionId, new_session_id, tenant_name
 from genro_wopi.domain.rescues import Rescue
 from genro_wopi.domain.sessions import Session, SessionState
 from genro_wopi.domain.tenants import Tenant
 from genro_wopi.protocol.check_file_info import EditorKind
+from genro_wopi.wopi_service.operations import put_file
 from tests.scripts.test_session_ends import told
 from tests.services.test_late_saves import answer_to, ask
 from tests.support.in_process import Wopi
@@ -127,7 +128,7 @@ async def test_a_suspended_tenant_s_text_is_kept(wopi: Wopi) -> None:
     anna = await person(wopi)
     assert await ask(wopi, wopi.token_of(anna), "LOCK") == 200
     store = RedisTenantStore(wopi.redis)
-    tenant = await store.get_tenant(TENANT)
+    tenant = await store.get_tenant(tenant_name(TENANT))
     assert isinstance(tenant, Tenant)
     await store.put_tenant(msgspec.structs.replace(tenant, active=False))
     directory: Any = wopi.service.host.directory
@@ -233,3 +234,15 @@ async def test_a_traded_session_whose_parent_ended_loses_no_text(wopi: Wopi) -> 
     )
     assert await ask(wopi, token, "PUT", b"typed") == 401
     assert [body for _, body in await copies(wopi)] == [b"typed"]
+
+
+async def test_where_a_folder_took_the_place_of_the_file_its_text_is_kept(
+    wopi: Wopi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(put_file, "SAVE_PATIENCE_S", 1.0)
+    anna = await person(wopi)
+    assert await ask(wopi, wopi.token_of(anna), "LOCK") == 200
+    (wopi.folder / "a.txt").unlink()
+    (wopi.folder / "a.txt").mkdir()
+    assert await ask(wopi, wopi.token_of(anna), "PUT", b"typed") == 404
+    await only_copy(wopi, anna, b"typed")
