@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tests.chaos import editing, events, locks, rolling, sharing, versions
+from tests.chaos import editing, events, locks, outages, rolling, sharing, versions
 
 
 class Outcome(Protocol):
@@ -71,6 +71,10 @@ async def _kill(count: float, seed: int, _variant: str) -> Outcome:
     return await events.kill(int(count), seed)
 
 
+async def _close(seconds: float, seed: int, variant: str) -> Outcome:
+    return await outages.close_during(variant, seconds, seed)
+
+
 RUNS = (
     Run(
         "editing",
@@ -81,6 +85,15 @@ RUNS = (
         "seconds",
         ("s3", "local", "failover"),
         _edit,
+    ),
+    Run(
+        "outages",
+        "people close their documents, as Collabora and OnlyOffice do it, while all wopi-services"
+        " are gone, Redis is stopped, or the storage is away",
+        20,
+        "seconds",
+        ("replicas", "redis", "storage"),
+        _close,
     ),
     Run(
         "locks",

@@ -34,6 +34,11 @@ async def redis_findings(redis: RedisClient, **changes: Any) -> set[str]:
     return found(case)
 
 
+async def test_saves_that_wait_are_named(redis: RedisClient) -> None:
+    assert "host.unsettled" not in await redis_findings(redis)
+    assert "host.unsettled" in await redis_findings(redis, unsettled_saves=2)
+
+
 @pytest.mark.parametrize(
     ("option", "bad", "good", "check"),
     [

@@ -14,6 +14,7 @@ import pytest
 
 from genro_wopi.adapters.redis.client import RedisClient, connect, text
 from genro_wopi.adapters.redis.keys import FileKeys
+from genro_wopi.adapters.redis.witness import RedisSelfWitness
 from genro_wopi.adapters.unsettled_folder import UnsettledFolder
 from genro_wopi.domain.sessions import SessionState
 from genro_wopi.domain.storages import StorageFaultError
@@ -256,6 +257,24 @@ async def test_it_survives_the_process_and_is_taken_over_by_the_next_one(scene: 
     assert len(await folder.waiting()) == 1, "found on the disk alone"
     await scene.settled()
     assert scene.head == LARGE
+
+
+async def test_the_doctor_is_told_of_what_waits(scene: Scene) -> None:
+    scene.away("storage")
+    assert await scene.ask("PUT", b"typed", ticks=20) == 503
+    stopping = asyncio.Event()
+    submitting = asyncio.create_task(
+        submit_until(scene.service.unsettled, stopping, background_failed)
+    )
+
+    async def told() -> int:
+        return (await RedisSelfWitness(scene.redis).facts()).unsettled_saves
+
+    assert await eventually(told, lambda count: count == 1) == 1
+    scene.away("storage", is_away=False)
+    await eventually(told, lambda count: count == 0)
+    stopping.set()
+    await submitting
 
 
 async def test_a_living_process_keeps_what_is_its_own(scene: Scene) -> None:

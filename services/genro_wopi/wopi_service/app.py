@@ -23,6 +23,7 @@ from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.timeline import RedisTimeline
+from genro_wopi.adapters.redis.unsettled_report import RedisUnsettledReport
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.session_service import SessionServiceClient
 from genro_wopi.adapters.spool import Spool
@@ -139,6 +140,7 @@ def build_service(
     brief = RedisSaveLedger(redis, registry, lock_ttl_ms=min(lock_ttl_ms, SUBMITTED_LOCK_TTL_MS))
     unsettled = Unsettled(
         saves=saves,
+        report=RedisUnsettledReport(redis),
         bodies=spool,
         host=msgspec.structs.replace(host, ledger=brief),
         kept_us=settings.unsettled_hours * 3_600_000_000,

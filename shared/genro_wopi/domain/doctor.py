@@ -52,6 +52,8 @@ class RedisFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Median of some round trips."""
     clock_ahead_ms: float
     """Its clock minus ours."""
+    unsettled_saves: int = 0
+    """How many saves wait in all wopi-services until they can be stored."""
 
 
 class RedisWitness(Protocol):

@@ -98,6 +98,14 @@ class UnsettledSave(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return self.claims.editor_kind == EditorKind.COLLABORA and bool(self.lock)
 
 
+class UnsettledReport(Protocol):
+    """Where a process says how many saves wait in it, for the doctor."""
+
+    async def tell(self, count: int) -> None:
+        """Say it, where it is news."""
+        ...
+
+
 class UnsettledSaves(Protocol):
     """Where they are kept: on a disk that outlives the process."""
 

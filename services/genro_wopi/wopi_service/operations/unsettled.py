@@ -8,20 +8,31 @@ its editor may be gone.
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import msgspec
 
 from genro_wopi.domain.clock import pause
-from genro_wopi.domain.errors import HostError, NotFoundError, UnauthenticatedError
+from genro_wopi.domain.errors import (
+    HostError,
+    NotFoundError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.isolation import Failed, isolated
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.rescues import Rescue, rescue_note
 from genro_wopi.domain.storages import Body, BodyReceiver, StorageNode
-from genro_wopi.domain.unsettled_saves import PAUSES_S, Outcome, UnsettledSave, UnsettledSaves
+from genro_wopi.domain.unsettled_saves import (
+    PAUSES_S,
+    Outcome,
+    UnsettledReport,
+    UnsettledSave,
+    UnsettledSaves,
+)
 from genro_wopi.wopi_service.operations.host import SAVE_PATIENCE_S, Host
 from genro_wopi.wopi_service.operations.put_file import (
     OUTAGES,
@@ -33,6 +44,7 @@ SUBMITTED_LOCK_TTL_MS: Final = 15_000
 """Life of a lock that a submission takes again."""
 
 SWEEP_S: Final = 1.0
+REPORT_S: Final = 5.0
 AT_ONCE: Final = 4
 VERSIONS_SEARCHED: Final = 100
 """How far back it is looked for the save itself, and for later ones of its editor."""
@@ -47,6 +59,7 @@ class Unsettled(msgspec.Struct, frozen=True, kw_only=True):
     """What this process needs to keep saves and to submit them."""
 
     saves: UnsettledSaves
+    report: UnsettledReport
     bodies: BodyReceiver
     """Receives again what was kept in a storage."""
     host: Host
@@ -87,6 +100,7 @@ async def submit_until(unsettled: Unsettled, stopping: asyncio.Event, failed: Fa
     turns: dict[str, tuple[int, float]] = {}
     while not stopping.is_set():
         waiting = await isolated("finding unsettled saves", failed, unsettled.saves.waiting) or []
+        await isolated("reporting unsettled saves", failed, _tell, unsettled, len(waiting))
         turns = {s.save_id: turns.get(s.save_id, (0, 0.0)) for s in waiting}
         now_s = unsettled.host.clock.monotonic_s()
         due = [s for s in waiting if turns[s.save_id][1] <= now_s][:AT_ONCE]
@@ -99,6 +113,12 @@ async def submit_until(unsettled: Unsettled, stopping: asyncio.Event, failed: Fa
                 pause_s = PAUSES_S[min(failures, len(PAUSES_S) - 1)]
                 turns[save.save_id] = (failures + 1, now_s + pause_s)
         await pause(stopping, SWEEP_S)
+
+
+async def _tell(unsettled: Unsettled, count: int) -> None:
+    with suppress(UnavailableError):  # Told when Redis is back.
+        async with asyncio.timeout(REPORT_S):
+            await unsettled.report.tell(count)
 
 
 async def _try(unsettled: Unsettled, save: UnsettledSave) -> bool:

@@ -61,6 +61,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
         *_COMMON,
         *("wopi:{t:*}:user-info:*", "wopi:{t:*}:rescued", "wopi:{t:*}:rescue:*"),
         *("wopi:{t:*}:aside", "wopi:{e:*}:*", "wopi:sweep"),
+        "wopi:unsettled",
     ),
     "callback-worker": (
         *_COMMON,

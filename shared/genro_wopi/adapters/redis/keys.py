@@ -45,6 +45,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{e:SCOPE}:discovery:<name>       | string | permanent (last good)   | all                 |
 | wopi:{e:SCOPE}:fetched:<name>         | string | seconds                 | all                 |
 | wopi:sweep                            | string | 5 s                     | wopi-service        |
+| wopi:unsettled                        | hash   | 10 min after it changed | wopi-service        |
 | wopi:upkeep-sweep                     | string | 10 min                  | callback-worker     |
 | wopi:lease:<sha256>                   | string | 60 s                    | wopi-serv., gateway |
 | wopi:launch:<sha256>                  | string | 10 min; opened: 8 days  | session-service     |
@@ -90,6 +91,9 @@ PARTITIONS: Final = "wopi:partitions"
 
 SWEEP: Final = "wopi:sweep"
 """Held by the process that looks at intents."""
+
+UNSETTLED: Final = "wopi:unsettled"
+"""How many saves wait in each wopi-service, and when it said so."""
 
 UPKEEP_SWEEP: Final = "wopi:upkeep-sweep"
 """Held by the process that looks at recovery copies."""

@@ -7,6 +7,7 @@ from typing import Final
 from redis.exceptions import ResponseError
 
 from genro_wopi.adapters.redis.client import RedisClient, text
+from genro_wopi.adapters.redis.unsettled_report import unsettled_in_all
 from genro_wopi.domain.doctor import RedisFacts
 
 PINGS: Final = 7
@@ -49,6 +50,7 @@ class RedisSelfWitness:
             is_primary=info.get("role", "master") == "master",
             latency_ms=median(latencies),
             clock_ahead_ms=median(clocks),
+            unsettled_saves=await unsettled_in_all(self._redis),
         )
 
     async def _info(self) -> dict[str, str]:

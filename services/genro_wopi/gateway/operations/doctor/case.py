@@ -27,6 +27,7 @@ WHY: Final[dict[str, str]] = {
     "host.body-size": "Larger documents could be opened and not saved.",
     "host.chunked": "Some editors send documents without announcing their length.",
     "host.events": "Nobody is told of saves, and nothing is ended or audited.",
+    "host.unsettled": "They were typed, and lie on one disk only until they can be stored.",
     "host.suspended": "No document can be opened.",
     "secrets.readable": "A storage or callback whose secret cannot be read does not work.",
     "secrets.old-key": "Until all is encrypted anew, the old key must be kept.",

@@ -45,6 +45,13 @@ async def examine_redis(case: Case, witness: RedisWitness) -> None:
         remedy=f"redis-cli CONFIG SET maxmemory {facts.max_bytes * 2} (and in redis.conf)",
     )
     case.look(
+        "host.unsettled",
+        is_well=not facts.unsettled_saves,
+        what=f"{facts.unsettled_saves} saves wait in wopi-services until they can be stored.",
+        remedy="Look which storage does not answer (storage.answers, wopi_unsettled_saves); keep"
+        " the disks of WOPI_SPOOL_DIR.",
+    )
+    case.look(
         "redis.primary",
         is_well=facts.is_primary,
         what="This Redis is a replica.",
