@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from redis import Redis
 
 from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.pools import exchange_for
@@ -15,6 +17,7 @@ from tests.support.waiting import eventually
 from tests.support.world import World
 
 OUTAGE_S_MAX = 10.0
+SENTINELS = 3
 
 
 @pytest.fixture(params=SERVERS)
@@ -23,11 +26,27 @@ def sentinels(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Senti
         yield running
 
 
+def they_know(url: str) -> bool:
+    """Tell whether each Sentinel knows the others, and a replica that has a primary."""
+    for host, port in places_of(url):
+        with Redis(host=host, port=port) as client:
+            node: Any = client
+            others = node.sentinel_sentinels("wopi")
+            copies = [c["master-link-status"] for c in node.sentinel_slaves("wopi")]
+        if len(others) < SENTINELS - 1 or copies != ["ok"]:
+            return False
+    return True
+
+
+def places_of(url: str) -> list[tuple[str, int]]:
+    places = (place.split(":") for place in url.split("/")[2].split(","))
+    return [(host, int(port)) for host, port in places]
+
+
 async def replicas(redis: RedisClient) -> int:
     return len((await redis.call("ROLE"))[2])
 
 
-@pytest.mark.timeout(90)
 async def test_locks_and_sessions_go_on_after_a_failover(sentinels: Sentinels) -> None:
     async with connect(sentinels.url) as redis:
         await eventually(lambda: replicas(redis), lambda count: count == 1, timeout_s=30)
@@ -35,7 +54,7 @@ async def test_locks_and_sessions_go_on_after_a_failover(sentinels: Sentinels) -
         session = await world.session(await world.file())
         await world.locks.lock(world.lock(session, "A"), deadline_s=0)
         await redis.call("WAIT", 1, 5000)
-        await asyncio.sleep(2.5)  # Until the Sentinels know of each other and of the replica.
+        await eventually(lambda: asyncio.to_thread(they_know, sentinels.url), bool)
         sentinels.servers["primary"].kill()
         began_s = time.monotonic()
         while True:

@@ -1,7 +1,6 @@
 """The console as an operator uses it, without JavaScript; and as nobody else may."""
 
 import re
-import time
 import uuid
 from collections.abc import Generator
 from typing import Any
@@ -12,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.cluster import ADMIN_TOKEN, Application, Cluster, running_application
 from tests.support.editor import EditorClient
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.check, pytest.mark.timeout(180)]
 
@@ -54,10 +54,8 @@ class Tenant:
         return dict(answer.json())
 
     def wait_for_dead(self) -> None:
-        deadline = time.monotonic() + 20
-        while not self.http.get("/api/events", params={"status": "dead"}).json()["items"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        dead = {"status": "dead"}
+        until(lambda: bool(self.http.get("/api/events", params=dead).json()["items"]))
 
 
 @pytest.fixture(scope="module")
@@ -121,13 +119,12 @@ def test_a_dead_letter_is_sent_again(
         "button", name="Send again"
     ).click()
     expect(console.get_by_role("status")).to_have_text("The event is sent again.")
-    deadline = time.monotonic() + 20
-    while not any(
-        e["event"] == "session_created" and e["tenant_id"] == tenant.name
-        for e in application.events[before:]
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(
+        lambda: any(
+            e["event"] == "session_created" and e["tenant_id"] == tenant.name
+            for e in application.events[before:]
+        )
+    )
 
 
 def test_an_audit_record_is_found(console: Page, tenant: Tenant) -> None:
@@ -144,7 +141,8 @@ def test_an_audit_record_is_found(console: Page, tenant: Tenant) -> None:
 
 def test_a_timeline_says_what_happened(console: Page, tenant: Tenant) -> None:
     tenant.editor.get()
-    time.sleep(1.5)
+    steps = f"/api/sessions/{tenant.editor.session_id}/timeline"
+    until(lambda: '"lock"' in tenant.http.get(steps).text)
     console.goto(f"/console/sessions?tenant={tenant.name}")
     console.get_by_role("link", name="Timeline").first.click()
     expect(console.locator(".notice")).not_to_be_empty()

@@ -20,10 +20,10 @@ from tests.support.cluster import ADMIN_TOKEN, Application, running_application
 from tests.support.editor import EditorClient
 from tests.support.servers import SERVERS, free_port, redis_binary, redis_process
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.flow
 
 PASSWORD = "password-of-the-tests"
-READY_S = 30.0
+READY_S = 60.0
 
 
 class Services:

@@ -18,7 +18,7 @@ from tests.support import tools
 from tests.support.cluster import Cluster
 from tests.support.servers import free_port, wait_for_port
 
-pytestmark = [pytest.mark.flow, pytest.mark.check, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.flow, pytest.mark.check]
 
 SCRAPED_S = 30.0
 _SUFFIX = re.compile(r"_(?:bucket|count|sum)$")

@@ -39,7 +39,7 @@ def timeline(tenant: Tenant, client: EditorClient) -> dict[str, Any]:
 
 
 def says(tenant: Tenant, client: EditorClient, words: str) -> None:
-    until(lambda: words in timeline(tenant, client)["verdict"], timeout_s=5)
+    until(lambda: words in timeline(tenant, client)["verdict"])
 
 
 def test_a_session_that_goes_well_says_so_step_by_step(acme: Tenant) -> None:

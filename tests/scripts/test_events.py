@@ -34,8 +34,9 @@ async def test_events_of_a_file_come_in_order_with_rising_sequence(
     await world.locks.lock(world.lock(session, "A"), deadline_s=0)
     await world.locks.unlock(world.lock(session, "A"), deadline_s=0)
     events = [d.event for d in await all_events(queue)]
-    assert [e.name for e in events] == ["session_created", "lock_acquired", "lock_released"]
-    assert [e.sequence for e in events] == [1, 2, 3]
+    names = ["session_created", "lock_acquired", "document_opened", "lock_released"]
+    assert [e.name for e in events] == names
+    assert [e.sequence for e in events] == [1, 2, 3, 4]
 
 
 async def test_a_claimed_event_is_not_given_to_a_second_worker(

@@ -6,9 +6,11 @@ import msgspec
 import pytest
 
 from genro_wopi.adapters.redis.client import RedisClient
+from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.domain.errors import LockMismatchError, UnauthenticatedError
 from genro_wopi.domain.sessions import Purpose, SessionState
 from genro_wopi.protocol.lock_id import LockId
+from tests.support.waiting import eventually
 from tests.support.world import World
 
 
@@ -119,17 +121,13 @@ async def test_of_many_racing_clients_exactly_one_locks(world: World) -> None:
 
 
 async def test_a_lock_ends_by_itself_and_the_epoch_rises(each_redis: RedisClient) -> None:
-    world = World(each_redis, lock_ttl_ms=40)
+    world = World(each_redis, lock_ttl_ms=50)
     session = await world.session(await world.file())
     epochs: list[int] = []
     for name in ("A", "B"):
         await world.locks.lock(world.lock(session, name), deadline_s=0)
-        admission = await world.sessions.admit(
-            session.session_id, session.file_id, Purpose.LOCK_STATE, deadline_s=0
-        )
-        assert admission.lease is not None
-        epochs.append(admission.lease.epoch)
-        await asyncio.sleep(0.08)
+        epochs.append(int(await each_redis.call("HGET", FileKeys(session.file_id).file, "epoch")))
+        await eventually(lambda: world.locks.state(session.file_id), lambda state: state is None)
     assert 0 < epochs[0] < epochs[1]
 
 

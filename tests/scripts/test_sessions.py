@@ -6,7 +6,8 @@ import pytest
 
 from genro_wopi.adapters.redis.client import RedisClient
 from genro_wopi.domain.errors import UnauthenticatedError
-from genro_wopi.domain.sessions import Purpose, SessionState
+from genro_wopi.domain.sessions import Purpose, Session, SessionState
+from tests.support.waiting import eventually
 from tests.support.world import TENANT, World, foreign_head
 
 
@@ -38,13 +39,21 @@ async def test_an_expired_session_may_still_save_within_its_grace(world: World) 
 
 
 async def test_a_session_in_use_slides(world: World) -> None:
-    session = await world.session(await world.file(), ttl_ms=300)
-    for _ in range(4):
-        await asyncio.sleep(0.12)
+    session = await world.session(await world.file(), ttl_ms=8_000)
+    first_us = await expires_us(world, session)
+
+    async def used() -> int:
         await world.sessions.admit(session.session_id, session.file_id, Purpose.CHECK, deadline_s=0)
+        return await expires_us(world, session)
+
+    await eventually(used, lambda ends_us: ends_us > first_us)
+
+
+async def expires_us(world: World, session: Session) -> int:
     status = await world.sessions.get(session.session_id)
     assert status is not None
     assert status.state is SessionState.ACTIVE
+    return status.expires_us
 
 
 async def test_closing_twice_changes_nothing_more(world: World) -> None:

@@ -104,7 +104,7 @@ async def test_a_hanging_tenant_holds_up_nobody_else(redis: RedisClient) -> None
             await announce(world, tenant_id, 10)
         await eventually(_count(applications), lambda count: count == len(HEALTHY) * 10)
         lags = sorted(lag for lag_of in applications.lags_s.values() for lag in lag_of)
-        assert lags[int(len(lags) * 0.99)] < 2.0
+        assert lags[int(len(lags) * 0.99)] < 10.0
         assert applications.most_at_once[HANGING] == 2
 
 

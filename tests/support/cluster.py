@@ -21,7 +21,7 @@ from genro_wopi.adapters.webhooks import PING
 from tests.support.servers import free_port
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
-START_S = 60.0
+START_S = 100.0
 
 
 @dataclass
@@ -91,7 +91,7 @@ def running_cluster(
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(timeout=15)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -126,7 +126,7 @@ class Application:
     def names(self, session_id: str) -> list[str]:
         return [e["event"] for e in self.events if e["session_id"] == session_id]
 
-    def wait_for(self, session_id: str, event: str, timeout_s: float = 20.0) -> dict[str, Any]:
+    def wait_for(self, session_id: str, event: str, timeout_s: float = 60.0) -> dict[str, Any]:
         deadline = time.monotonic() + timeout_s
         while True:
             for found in list(self.events):

@@ -24,7 +24,7 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def wait_for_port(port: int, timeout_s: float = 20.0) -> None:
+def wait_for_port(port: int, timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while True:
         try:
@@ -237,7 +237,7 @@ def s3_process() -> Generator[str]:
     url = f"http://127.0.0.1:{port}"
     try:
         wait_for_port(port)
-        httpx.get(url, timeout=10)
+        httpx.get(url, timeout=60)
         yield url
     finally:
         process.terminate()

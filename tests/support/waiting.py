@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 async def eventually(
-    look: Callable[[], Awaitable[T]], is_it: Callable[[T], bool], timeout_s: float = 15.0
+    look: Callable[[], Awaitable[T]], is_it: Callable[[T], bool], timeout_s: float = 60.0
 ) -> T:
     """Look again until what is seen is what is wanted; return it."""
     deadline = time.monotonic() + timeout_s
@@ -21,7 +21,7 @@ async def eventually(
         await asyncio.sleep(0.05)
 
 
-def until(is_so: Callable[[], bool], timeout_s: float = 15.0) -> None:
+def until(is_so: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Wait until a condition holds, outside of an event loop."""
     deadline = time.monotonic() + timeout_s
     while not is_so():
