@@ -263,7 +263,7 @@ def test_a_tenant_registers_no_folder_of_another(
         assert answer.status_code == 422, f"{path}: {answer.text}"
         moved = other.http.patch("/api/storages/docs", json={"config": config})
         assert moved.status_code == 422, f"{path}: {moved.text}"
-    free = {"base_path": str(files / f"{other.tenant_id}-more")}
+    free = {"base_path": str(files / other.tenant_id / "more")}
     storage = {"name": "more", "protocol": "local", "config": free}
     assert other.http.post("/api/storages", json=storage).status_code == 201
 

@@ -54,7 +54,11 @@ async def test_the_next_tenant_of_a_name_sees_nothing_of_the_one_before(
         assert editor.call("GET", "").status_code == 401
         key = admin.post("/api/tenants", json={"id": tenant.tenant_id}).json()["api_key"]
         storage = {"name": "docs", "protocol": "local", "config": {"base_path": str(folder)}}
-        added = admin.post("/api/storages", json={"tenant_id": tenant.tenant_id, **storage})
+        storage |= {"tenant_id": tenant.tenant_id}
+        refused = admin.post("/api/storages", json=storage)
+        assert refused.status_code == 422, refused.text
+        assert "reuse=true" in refused.text
+        added = admin.post("/api/storages", json=storage | {"reuse": True})
         assert added.status_code == 201, added.text
     assert tenant.http.get("/api/storages").status_code == 401
     headers = {"Authorization": f"Bearer {key}"}

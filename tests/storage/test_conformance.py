@@ -69,7 +69,7 @@ async def storage(
 async def genro_storage(root: Path, redis: RedisClient) -> SidecarStorage:
     """Open a folder as a mount of genro-storage."""
     configured = Storage(
-        tenant_id=TenantId("acme"),
+        tenant_id=TenantId(""),
         name="docs",
         protocol=StorageProtocol.GENRO,
         config={"protocol": "local", "path": str(root)},

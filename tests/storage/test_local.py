@@ -9,14 +9,19 @@ import msgspec
 import pytest
 
 from genro_wopi.adapters.spool import Spool
-from genro_wopi.adapters.storage.history import CommitRecord
+from genro_wopi.adapters.storage.history import CommitRecord, data_name
 from genro_wopi.adapters.storage.local import LocalStorage
 from genro_wopi.domain.errors import NotFoundError, StorageFullError
 from genro_wopi.domain.memory_body import MemoryBody
-from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.paths import StoragePath, history_folder
 from genro_wopi.domain.storages import StorageFaultError
 from tests.storage.test_conformance import evidence, node_of, read, write
 from tests.support import tools
+
+
+def history_of(storage: LocalStorage, path: str = "dir/a.txt") -> Path:
+    """Return where the records of a file lie."""
+    return storage.root / history_folder(StoragePath(path))
 
 
 @pytest.fixture
@@ -76,13 +81,16 @@ async def test_a_commit_whose_writer_was_killed_is_completed_by_the_next_reader(
     first = await write(node, b"one", None)
     history = storage.history(StoragePath("dir/a.txt"))
     proof = evidence(2)
-    history.data(proof.save_id).write_bytes(b"two")
-    status = history.data(proof.save_id).stat()
+    data = history_of(storage) / data_name(proof.save_id)
+    data.write_bytes(b"two")
+    status = data.stat()
     fingerprint = f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"
     record = CommitRecord(
         number=2, evidence=proof, fingerprint=fingerprint, replaced=first.fingerprint
     )
-    assert history.commit(record)
+    with history.opened() as folder:
+        assert folder is not None
+        assert history.commit(folder, record)
     fresh = LocalStorage(storage.root)
     head = await node_of(fresh).stat()
     assert head is not None

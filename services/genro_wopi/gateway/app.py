@@ -26,6 +26,7 @@ from genro_wopi.adapters.redis.instance_store import RedisInstanceStore
 from genro_wopi.adapters.redis.lock_store import RedisLockStore
 from genro_wopi.adapters.redis.move_ledger import RedisMoveLedger
 from genro_wopi.adapters.redis.partitions import Partitions
+from genro_wopi.adapters.redis.place_store import RedisPlaceStore
 from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
 from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
@@ -134,6 +135,7 @@ def build_service(
         editors=editors,
         directory=directory,
         storages=storages,
+        places=RedisPlaceStore(redis),
         registry=registry,
         ledger=RedisSaveLedger(redis, registry),
         mover=mover,

@@ -7,39 +7,59 @@ version of its own.
 """
 
 import hashlib
-from typing import Protocol
+from typing import Annotated, Final, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from genro_wopi.domain.identifiers import FileId, SessionId, TenantId, Version
 from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
 
+MOMENT_US_MAX: Final = 221_845_392_000_000_000
+"""The year 9000: later moments are nonsense, and could not be counted on from."""
+
+WHOLE_MAX: Final = 2**52
+"""Redis' scripts count in doubles; from here there is room to count on."""
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{0,64}\Z")]
+Whole = Annotated[int, Meta(ge=0, le=WHOLE_MAX)]
+Moment = Annotated[int, Meta(ge=0, le=MOMENT_US_MAX)]
+
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What is stored with the bytes of one version."""
+    """What is stored with the bytes of one version.
 
-    save_id: str
-    session: str
+    Whoever can write to the storage can write it: what is read is checked against these types, and
+    `genro_wopi.domain.record_owner` says whose counts. Fields that this version does not know are
+    passed over, since a newer one may have written it.
+    """
+
+    save_id: Name
+    session: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,64}\Z")]
     """The session that wrote it, the same over renewals; empty for the management API."""
-    epoch: int
+    epoch: Whole
     """Of the lease under which it was written; 0 for none."""
-    attempt: int
+    attempt: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     """The client's X-WOPI-TimeStamp in ticks; 0 where it sent none."""
-    base: str
+    base: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,100}\Z")]
     """The version that it was made from; empty for a new file."""
-    sequence: int
-    version: Version
-    last_modified_us: int
-    sha256: str
+    sequence: Whole
+    version: Annotated[Version, Meta(pattern=r"^[0-9]{1,16}\.[A-Za-z0-9_-]{1,64}\Z")]
+    """It becomes part of names in the storage."""
+    last_modified_us: Moment
+    sha256: Digest
     """Hexadecimal."""
-    lock: str = ""
+    lock: Digest = ""
     """Digest of the lock that was shown; empty for none. See `lock_digest`."""
-    file_id: str = ""
+    file_id: Annotated[str, Meta(pattern=r"^([0-9a-f]{2}[A-Za-z0-9_-]{22})?\Z")] = ""
     """So that the registry can be made again from the storage."""
     is_autosave: bool = False
     """The editor saved by itself; such versions may be thinned out."""
     is_forced: bool = False
     """It was written over a change that the editor had not seen, by the person's choice."""
+    tenant: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,200}\Z")] = ""
+    """Whose storage it was; back ends write it."""
 
 
 def lock_digest(lock_id: str | None) -> str:
@@ -57,6 +77,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """When the storage says that it was written; only a hint."""
     evidence: Evidence | None
     """None where another program wrote the bytes."""
+    has_bad_record: bool = False
+    """There is a record of these bytes, and it does not count: it cannot be read, or another's."""
 
 
 class KeptVersion(msgspec.Struct, frozen=True, kw_only=True):

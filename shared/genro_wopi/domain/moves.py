@@ -19,7 +19,7 @@ import msgspec
 
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.errors import AlreadyExistsError, NotFoundError, UnavailableError
-from genro_wopi.domain.files import FileRecord, FileRegistry
+from genro_wopi.domain.files import MOMENT_US_MAX, FileRecord, FileRegistry
 from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
 from genro_wopi.domain.paths import PATH_SIZE_BYTES_MAX, RESERVED_SEGMENT, StoragePath, base_name
 from genro_wopi.domain.storages import StorageBackend, StorageOpener
@@ -263,7 +263,8 @@ def deleted_path(record: FileRecord, moment_us: int) -> StoragePath:
 def deleted_at_us(path: StoragePath) -> int:
     """Return when a deleted file was deleted."""
     moment = path.removeprefix(f"{DELETED}/").partition("-")[0]
-    return int(moment) if moment.isdigit() else 0
+    is_moment = moment.isascii() and moment.isdigit() and len(moment) <= len(str(MOMENT_US_MAX))
+    return min(int(moment), MOMENT_US_MAX) if is_moment else 0
 
 
 def original_path(path: StoragePath) -> StoragePath:

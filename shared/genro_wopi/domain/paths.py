@@ -5,10 +5,11 @@ what they open lies inside their root.
 """
 
 import hashlib
+import re
 import unicodedata
 from typing import Final, NewType
 
-from genro_wopi.domain.errors import FieldError, InvalidFieldsError
+from genro_wopi.domain.errors import FieldError, InvalidFieldsError, NotFoundError
 
 StoragePath = NewType("StoragePath", str)
 """Segments joined by ``/``; never empty for a file, empty for the root folder."""
@@ -19,6 +20,13 @@ PATH_SIZE_BYTES_MAX: Final = 1024
 
 RESERVED_SEGMENT: Final = ".genro-wopi"
 """The folder in which a storage keeps versions and evidence; no file may lie in it."""
+
+
+INNER_PATH_SIZE_MAX: Final = 2 * PATH_SIZE_BYTES_MAX
+"""A path of the host's own folder may hold a whole path of the storage."""
+
+_LEAVING: Final = frozenset({"", ".", ".."})
+_UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 def parse_path(value: str, *, field: str = "file_path") -> StoragePath:
@@ -77,6 +85,22 @@ def segment_problem(segment: str) -> str | None:
     if len(segment.encode()) > SEGMENT_SIZE_BYTES_MAX:
         return f"use at most {SEGMENT_SIZE_BYTES_MAX} bytes for one name"
     return None
+
+
+def inner_path(path: str) -> StoragePath:
+    """Check a path that a back end is about to use, the host's own folder included.
+
+    This is the second wall: `parse_path` has checked what came from outside, and what is made from
+    it or read from a record passes here once more.
+
+    Raises:
+        NotFoundError: it would leave the storage; nothing can lie there.
+    """
+    segments = path.removesuffix("/").split("/") if path else ()
+    is_short = len(path) <= INNER_PATH_SIZE_MAX
+    if is_short and all(s not in _LEAVING and not _UNSAFE.search(s) for s in segments):
+        return StoragePath(path)
+    raise NotFoundError("There is no such file in the storage.")
 
 
 def path_digest(path: str) -> str:

@@ -16,6 +16,8 @@ from genro_wopi.domain.errors import HostError
 from genro_wopi.domain.files import Evidence, Head, KeptVersion, fingerprint_of
 from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.places import Place
+from genro_wopi.domain.record_owner import RecordOwner
 from genro_wopi.domain.secrets import Sealed
 from genro_wopi.domain.version_policy import VersionPolicy
 
@@ -45,6 +47,14 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     updated_us: int
     probe: "ProbeReport | None" = None
     versions: VersionPolicy = VersionPolicy()
+    own_records_only: bool = False
+    """The place was another tenant's before: what that one left under `.genro-wopi` does not
+    count."""
+
+    @property
+    def owner(self) -> RecordOwner:
+        """Whose records in it count."""
+        return RecordOwner(self.tenant_id, self.own_records_only, self.created_us)
 
     def seal_context(self, field: str) -> str:
         """Name what a sealed field is bound to."""
@@ -328,8 +338,8 @@ class StorageOpener(Protocol):
         """
         ...
 
-    async def place(self, storage: Storage) -> str | None:
-        """Return the folder of this machine in which a storage lies; None for one elsewhere."""
+    async def place(self, storage: Storage) -> Place:
+        """Name where a storage lies; links on the way to a folder are followed."""
         ...
 
 
@@ -349,6 +359,10 @@ def require_same(found: Head | None, expected: Head | None) -> None:
 
 class StorageFaultError(HostError):
     """The storage did not answer, or not in a way that tells what happened."""
+
+
+class OddAnswerError(StorageFaultError):
+    """The storage answered, and said something of this one file that cannot be."""
 
 
 class FileBusyError(StorageFaultError):

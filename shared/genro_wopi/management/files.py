@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from genro_wopi.domain.callers import Scope
-from genro_wopi.management.operation import Content, Nothing, Operation, Page
+from genro_wopi.management.operation import Content, Nothing, Operation, Page, SealedCursor
 
 
 class FolderRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,7 +15,7 @@ class FolderRequest(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     path: str = ""
     limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
-    cursor: str = ""
+    cursor: SealedCursor = ""
     tenant_id: str | None = None
 
 
@@ -79,6 +79,7 @@ class DeletedRequest(Page, frozen=True, kw_only=True):
     """Whose deleted files."""
 
     name: str
+    cursor: SealedCursor = ""
     tenant_id: str | None = None
 
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from genro_wopi.domain.callers import Scope
+from genro_wopi.domain.cursors import CURSOR_SIZE_MAX
 
 LIMIT_MAX: Final = 1000
 """Most items in one page."""
@@ -83,6 +84,10 @@ class Upserted(msgspec.Struct, Generic[ResponseT], frozen=True):
 
 class Nothing(msgspec.Struct, frozen=True):
     """The answer of an operation that returns nothing."""
+
+
+SealedCursor = Annotated[str, Meta(max_length=CURSOR_SIZE_MAX)]
+"""A cursor that only the host can read."""
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,11 +7,9 @@ import msgspec
 from msgspec import Meta
 
 from genro_wopi.domain.callers import Scope
-from genro_wopi.management.operation import Operation
+from genro_wopi.management.operation import Operation, SealedCursor
 
 FILES_AT_ONCE: Final = 1000
-
-ScanCursor = Annotated[str, Meta(pattern=r"^[0-9]{0,20}$")]
 
 
 class Problem(StrEnum):
@@ -29,6 +27,12 @@ class Problem(StrEnum):
     """A deleted file that could not be taken back: the registry did not know of it."""
     RECOVERY = "recovery"
     """A recovery copy that was not listed."""
+    BAD_RECORD = "bad_record"
+    """A record of the host's that does not count: it cannot be read, or is another tenant's."""
+    UNREADABLE = "unreadable"
+    """The storage says of this file or folder what cannot be."""
+    TOO_DEEP = "too_deep"
+    """A folder that lies too deep to be looked into."""
 
 
 class StorageCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +40,7 @@ class StorageCheck(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     repair: bool = False
-    cursor: str = ""
+    cursor: SealedCursor = ""
     """As the answer before gave it; a check of a large storage is many calls."""
     limit: Annotated[int, Meta(ge=1, le=FILES_AT_ONCE)] = 200
     tenant_id: str | None = None
@@ -63,7 +67,7 @@ class StorageChecked(msgspec.Struct, frozen=True, kw_only=True):
 class RegistryRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Whose files."""
 
-    cursor: ScanCursor = ""
+    cursor: SealedCursor = ""
     limit: Annotated[int, Meta(ge=1, le=FILES_AT_ONCE)] = FILES_AT_ONCE
     tenant_id: str | None = None
 

@@ -41,6 +41,9 @@ class StoragePut(msgspec.Struct, frozen=True, kw_only=True):
     genro: protocol, and what that protocol of genro-storage takes."""
     versions: VersionSettings = VersionSettings()
     """How long what saves replace is kept; without settings for ever."""
+    reuse: bool = False
+    """Operator only: take a place that another tenant left. Its plain files become this tenant's;
+    versions, deleted files and recovery copies beside them do not."""
     if_revision: int | None = None
     """Only where it still has this revision (also as `If-Match`)."""
     tenant_id: str | None = None
@@ -52,6 +55,8 @@ class StoragePatch(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     config: Config | UnsetType = UNSET
     versions: VersionSettings | UnsetType = UNSET
+    reuse: bool = False
+    """As when it is registered."""
     if_revision: int | None = None
     """Only where it still has this revision (also as `If-Match`)."""
     tenant_id: str | None = None

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 import msgspec
@@ -172,3 +173,13 @@ _logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 def get_logger() -> structlog.typing.FilteringBoundLogger:
     """Return the process's logger."""
     return _logger
+
+
+def place_of(error: BaseException) -> str:
+    """Say where in the code an error was raised, without what it was raised about."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return ""
+    return f"{Path(traceback.tb_frame.f_code.co_filename).name}:{traceback.tb_lineno}"

@@ -7,6 +7,7 @@ from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from genro_wopi.domain.storages import StorageProtocol
 from genro_wopi.domain.unsettled_saves import Outcome
+from genro_wopi.runtime.logs import get_logger, place_of
 
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25)
 
@@ -92,6 +93,16 @@ STORAGE_CIRCUITS_OPEN: Final = Gauge(
     "Storages that this process leaves alone since they keep failing, by back end.",
     ("protocol",),
 )
+STORAGE_BAD_RECORDS: Final = Counter(
+    "wopi_storage_bad_records_total",
+    "Records and names in storages that were passed over: not readable, or another tenant's.",
+    ("protocol", "kind"),
+)
+STORAGE_ODD_ANSWERS: Final = Counter(
+    "wopi_storage_odd_answers_total",
+    "Answers of storages that their back end does not understand; each is one 503.",
+    ("protocol", "operation"),
+)
 STORAGES: Final = Gauge(
     "wopi_storages",
     "Storages by back end and by what their probe found: A, B, none, or unknown.",
@@ -161,6 +172,21 @@ class StorageMetrics:
     def circuit(self, protocol: StorageProtocol, *, is_open: bool) -> None:
         """See StorageObserver."""
         STORAGE_CIRCUITS_OPEN.labels(protocol).inc(1 if is_open else -1)
+
+    def bad_record(self, protocol: StorageProtocol, kind: str) -> None:
+        """See StorageObserver."""
+        STORAGE_BAD_RECORDS.labels(protocol, kind).inc()
+
+    def odd_answer(self, protocol: StorageProtocol, operation: str, error: Exception) -> None:
+        """See StorageObserver; the log says where in the code, and nothing of what was answered."""
+        STORAGE_ODD_ANSWERS.labels(protocol, operation).inc()
+        get_logger().warning(
+            "storage_odd_answer",
+            protocol=protocol,
+            operation=operation,
+            error=type(error).__name__,
+            place=place_of(error),
+        )
 
 
 def serve_metrics(host: str, port: int) -> None:

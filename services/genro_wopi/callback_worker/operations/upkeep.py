@@ -13,7 +13,7 @@ import msgspec
 
 from genro_wopi.domain.audit import AuditStore
 from genro_wopi.domain.clock import Clock, pause
-from genro_wopi.domain.errors import NotFoundError
+from genro_wopi.domain.errors import HostError, NotFoundError
 from genro_wopi.domain.events import EventLog
 from genro_wopi.domain.files import FileRecord, FileRegistry
 from genro_wopi.domain.identifiers import TenantId
@@ -21,7 +21,12 @@ from genro_wopi.domain.isolation import Failed, isolated
 from genro_wopi.domain.moves import deleted_at_us
 from genro_wopi.domain.rescues import Rescue, RescueStore, rescue_note
 from genro_wopi.domain.session_ends import SessionEnds
-from genro_wopi.domain.storages import StorageBackend, StorageOpener, StorageProtocol
+from genro_wopi.domain.storages import (
+    OddAnswerError,
+    StorageBackend,
+    StorageOpener,
+    StorageProtocol,
+)
 from genro_wopi.domain.tenants import Directory, TenantStore
 from genro_wopi.domain.upkeep_queue import DueFile, UpkeepQueue
 from genro_wopi.domain.version_policy import DAY_US, VersionPolicy, upkeep
@@ -37,6 +42,9 @@ RESCUES_AT_ONCE: Final = 100
 TENANTS_AT_ONCE: Final = 100
 AGAIN_MS_MAX: Final = 7 * 86_400_000
 """A file is looked at once a week at least, so that a policy that was changed takes effect."""
+
+AGAIN_ODD_MS: Final = 3_600_000
+"""A file that cannot be looked at for what its storage says waits longer than others."""
 
 FILE_TIMEOUT_S: Final = 30.0
 """For one file: a storage that answers slowly holds up the others' files no longer."""
@@ -167,16 +175,27 @@ async def look_at(caretaker: Caretaker, due: DueFile) -> None:
     again_ms = 0
     if record is not None and not record.is_folder and not record.moving_to:
         try:
-            storage = await caretaker.directory.storage(record.tenant_id, record.storage_name)
-        except NotFoundError:
-            storage = None  # The tenant or its storage was removed; its files stay as they are.
-        if storage is not None:
-            backend = await caretaker.storages.open(storage)
-            if record.is_deleted:
-                again_ms = await _end_deleted(caretaker, backend, record)
-            elif due.has_twin or storage.versions != VersionPolicy():
-                again_ms = await _thin(caretaker, backend, record, storage.versions)
+            again_ms = await _looked_at(caretaker, due, record)
+        except Exception as error:
+            if isinstance(error, HostError) and not isinstance(error, OddAnswerError):
+                raise
+            caretaker.failed("a file", error)
+            again_ms = AGAIN_ODD_MS
     await caretaker.queue.settle(due, seen_version=version, again_ms=min(again_ms, AGAIN_MS_MAX))
+
+
+async def _looked_at(caretaker: Caretaker, due: DueFile, record: FileRecord) -> int:
+    """Remove what of a registered file is over; return when to look again, in ms from now."""
+    try:
+        storage = await caretaker.directory.storage(record.tenant_id, record.storage_name)
+    except NotFoundError:
+        return 0  # The tenant or its storage was removed; its files stay as they are.
+    backend = await caretaker.storages.open(storage)
+    if record.is_deleted:
+        return await _end_deleted(caretaker, backend, record)
+    if due.has_twin or storage.versions != VersionPolicy():
+        return await _thin(caretaker, backend, record, storage.versions)
+    return 0
 
 
 async def _thin(

@@ -3,6 +3,7 @@
 from typing import Final
 
 from genro_wopi.domain.callers import Caller
+from genro_wopi.domain.cursors import open_cursor, seal_cursor
 from genro_wopi.domain.errors import AlreadyExistsError, NotFoundError, UnavailableError
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import FileId, SessionId
@@ -29,10 +30,10 @@ async def list_deleted(office: Office, caller: Caller, request: DeletedRequest) 
     """List deleted files that can be taken back."""
     storage = await storage_of(office, caller, request.name, request.tenant_id)
     backend = await office.storages.open(storage)
+    context = f"files.deleted/{storage.tenant_id}/{storage.name}"
+    place = open_cursor(office.ring, request.cursor, context=context)
     try:
-        page = await backend.list_page(
-            StoragePath(DELETED), limit=request.limit, cursor=request.cursor
-        )
+        page = await backend.list_page(StoragePath(DELETED), limit=request.limit, cursor=place)
         entries, cursor = page.entries, page.cursor
     except NotFoundError:
         entries, cursor = (), ""
@@ -47,7 +48,7 @@ async def list_deleted(office: Office, caller: Caller, request: DeletedRequest) 
             for record in found
             if record is not None
         ],
-        next_cursor=cursor or None,
+        next_cursor=seal_cursor(office.ring, cursor, context=context) or None,
     )
 
 

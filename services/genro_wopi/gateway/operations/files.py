@@ -10,6 +10,7 @@ import msgspec
 
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.commit import Commit
+from genro_wopi.domain.cursors import open_cursor, seal_cursor
 from genro_wopi.domain.errors import (
     AlreadyExistsError,
     FieldError,
@@ -74,7 +75,9 @@ async def list_folder(office: Office, caller: Caller, request: FolderRequest) ->
     path = parse_folder(request.path)
     storage = await storage_of(office, caller, request.name, request.tenant_id)
     backend = await office.storages.open(storage)
-    page = await backend.list_page(path, limit=request.limit, cursor=request.cursor)
+    context = f"files.list/{storage.tenant_id}/{storage.name}/{path}"
+    place = open_cursor(office.ring, request.cursor, context=context)
+    page = await backend.list_page(path, limit=request.limit, cursor=place)
     return FolderView(
         items=[
             EntryView(
@@ -86,7 +89,7 @@ async def list_folder(office: Office, caller: Caller, request: FolderRequest) ->
             )
             for e in page.entries
         ],
-        next_cursor=page.cursor or None,
+        next_cursor=seal_cursor(office.ring, page.cursor, context=context) or None,
     )
 
 

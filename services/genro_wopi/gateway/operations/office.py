@@ -15,6 +15,7 @@ from genro_wopi.domain.idempotency import IdempotencyStore
 from genro_wopi.domain.instance import InstanceStore
 from genro_wopi.domain.locks import LockStore
 from genro_wopi.domain.moves import Mover
+from genro_wopi.domain.places import PlaceStore
 from genro_wopi.domain.rescues import RescueStore
 from genro_wopi.domain.saves import SaveLedger
 from genro_wopi.domain.secrets import Secret, SecretRing
@@ -42,6 +43,7 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     editors: EditorStore
     directory: EditorDirectory
     storages: StorageOpener
+    places: PlaceStore
     registry: FileRegistry
     ledger: SaveLedger
     mover: Mover

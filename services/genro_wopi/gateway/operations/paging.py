@@ -3,14 +3,19 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
+from genro_wopi.domain.cursors import position
 from genro_wopi.management.operation import Page
 
 ItemT = TypeVar("ItemT")
 
 
 def start_of(request: Page) -> int:
-    """Return where a page begins; a cursor that is none begins anew."""
-    return int(request.cursor) if request.cursor.isdigit() else 0
+    """Return where a page begins.
+
+    Raises:
+        InvalidFieldsError: the cursor is not one that a list gave.
+    """
+    return position(request.cursor)
 
 
 def paged(items: Sequence[ItemT], request: Page) -> tuple[list[ItemT], str | None]:

@@ -23,6 +23,9 @@ from genro_wopi.domain.version_policy import VersionPolicy
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.operations.paging import paged
 from genro_wopi.gateway.operations.storage_claims import (
+    claimed,
+    note_places,
+    require_claim,
     require_own,
     require_protocol,
     require_secrets_again,
@@ -112,11 +115,13 @@ async def put_storage(office: Office, caller: Caller, request: StoragePut) -> Up
     )
     configured = _configured(office, draft, dict(request.config))
     if not caller.is_admin:
-        await require_own(office, configured)
+        await require_own(office, configured, known)
     storage = await _proved(office, configured)
+    storage = await claimed(office, caller, storage, known, reuse=request.reuse)
     was = known.revision if known else 0
     if not await office.tenants.put_storage(storage, was=was):
         raise ConflictError("Another request changed this storage just now; look at it first.")
+    await require_claim(office, storage, known)
     return Upserted(_view(storage), created=known is None)
 
 
@@ -157,17 +162,21 @@ async def update_storage(office: Office, caller: Caller, request: StoragePatch) 
         configured = _configured(office, changed, config | request.config)
         if not caller.is_admin:
             require_secrets_again(storage, configured, dict(request.config))
-            await require_own(office, configured)
-        return await _proved(office, configured)
+            await require_own(office, configured, storage)
+        proved = await _proved(office, configured)
+        return await claimed(office, caller, proved, storage, reuse=request.reuse)
 
     storage = await storage_of(office, caller, request.name, request.tenant_id)
-    return _view(await revise_storage(office, storage, change, if_revision=request.if_revision))
+    changed = await revise_storage(office, storage, change, if_revision=request.if_revision)
+    await require_claim(office, changed, storage)
+    return _view(changed)
 
 
 async def delete_storage(office: Office, caller: Caller, request: StorageDelete) -> Nothing:
     """Forget a storage; its files stay."""
     storage = await storage_of(office, caller, request.name, request.tenant_id)
     require_revision(storage, request.if_revision)
+    await note_places(office)
     await office.tenants.delete_storage(storage.tenant_id, storage.name)
     return Nothing()
 

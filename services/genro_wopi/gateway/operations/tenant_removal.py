@@ -12,6 +12,7 @@ from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.sessions import SessionState
 from genro_wopi.domain.tenants import Tenant
 from genro_wopi.gateway.operations.office import Office
+from genro_wopi.gateway.operations.storage_claims import note_places
 
 AT_ONCE: Final = 500
 
@@ -27,6 +28,7 @@ async def remove(office: Office, tenant: Tenant) -> None:
     Raises:
         ConflictError: it was changed meanwhile.
     """
+    await note_places(office)
     suspended = msgspec.structs.replace(tenant, active=False, revision=tenant.revision + 1)
     if not await office.tenants.put_tenant(suspended, was=tenant.revision):
         raise ConflictError("Another request changed this tenant just now; look at it first.")

@@ -24,7 +24,7 @@ from genro_wopi.gateway.operations.files import (
 )
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.operations.paging import paged, start_of
-from genro_wopi.gateway.operations.storages import storage_of
+from genro_wopi.gateway.operations.storage_check import is_in
 from genro_wopi.management.files import (
     FileRef,
     FileRestore,
@@ -164,13 +164,20 @@ def _received(
 async def _rescued(
     office: Office, caller: Caller, rescue_id: str, tenant_id: str | None
 ) -> tuple[Rescue, StorageNode, FileRecord]:
+    """Return a recovery copy, where its bytes lie, and the file that it is a save of.
+
+    A note may have been made again from what lay in the storage: the file that it names counts
+    where it is one of that storage.
+    """
     owner = await tenant_id_of(office.tenants, caller, tenant_id)
     rescue = await office.rescues.get(owner, rescue_id)
     if rescue is None:
         raise NotFoundError("There is no such recovery copy; it may be older than 30 days.")
-    storage = await storage_of(office, caller, rescue.storage_name, tenant_id)
+    storage = await office.tenants.get_storage(owner, rescue.storage_name)
+    if storage is None:
+        raise NotFoundError(f"The storage of the copy, {rescue.storage_name!r}, is gone.")
     record = await office.registry.record(rescue.file_id)
-    if record is None or record.is_deleted:
+    if record is None or record.is_deleted or not is_in(record, storage):
         record = await office.registry.register(storage.tenant_id, storage.name, rescue.file_path)
     backend = await office.storages.open(storage)
     return rescue, backend.node(record.path), record

@@ -38,6 +38,9 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{t:NAME}:outbox                  | stream | permanent, trimmed      | callback-worker     |
 | wopi:{t:NAME}:outboxed:<event_id>     | string | 7 days                  | callback-worker     |
 | wopi:audited                          | set    | permanent               | gateway, callback-w.|
+| wopi:{places}:names                   | zset   | permanent (config)      | gateway             |
+| wopi:{places}:owners                  | hash   | permanent (config)      | gateway             |
+| wopi:{places}:complete                | string | permanent (config)      | gateway             |
 | wopi:tenants                          | zset   | permanent (config)      | gateway             |
 | wopi:deleted-tenants                  | zset   | permanent, trimmed      | gateway             |
 | wopi:instance                         | string | permanent (config)      | gateway             |
@@ -72,9 +75,19 @@ from genro_wopi.domain.identifiers import (
 PERMANENT: Final = re.compile(
     r"wopi:(\{[0-9a-f]{2}\}:(file:.+|intents|live|upkeep|unaudited|events|lane:.+|due|attempts|backlog|dead|done)"
     r"|\{t:.+\}:(tenant|api-keys|storages|path:.+|rescued|rescue:.+|aside|audit|outbox)"
+    r"|\{places\}:(names|owners|complete)"
     r"|\{e:.*\}:(editors|discovery:.+)|tenants|deleted-tenants|instance|audited|partitions|schema)"
 )
 """Keys that may live for ever; the tests fail on any other that has no expiry."""
+
+PLACES: Final = "wopi:{places}:names"
+"""Where storages lie, of all tenants, also of deleted ones."""
+
+PLACE_OWNERS: Final = "wopi:{places}:owners"
+"""Whose they are."""
+
+PLACES_COMPLETE: Final = "wopi:{places}:complete"
+"""Set when the storages are noted that were registered before there were claims."""
 
 TENANTS: Final = "wopi:tenants"
 DELETED_TENANTS: Final = "wopi:deleted-tenants"

@@ -21,6 +21,7 @@ from genro_wopi.adapters.redis.rows import (
     session_status,
 )
 from genro_wopi.adapters.redis.scripts import Script
+from genro_wopi.domain.cursors import position
 from genro_wopi.domain.events import EventContext
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
@@ -149,7 +150,7 @@ class RedisSessionStore:
         self, tenant_id: TenantId, *, after: str, limit: int
     ) -> list[tuple[SessionId, str]]:
         """See SessionStore; the cursor is the position in the index."""
-        start = int(after) if after.isdigit() else 0
+        start = position(after)
         members = await self._redis.call(
             "ZRANGE", keys.tenant_sessions(tenant_id), start, start + limit - 1
         )

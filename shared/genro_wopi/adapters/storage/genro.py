@@ -10,6 +10,7 @@ Needs the extra ``genro-wopi[genro]`` and the libraries of the mount's protocol.
 """
 
 import asyncio
+import os
 import shutil
 import tempfile
 import uuid
@@ -23,14 +24,26 @@ import msgspec
 from genro_storage import StorageManager
 from genro_storage.exceptions import StorageError, StorageNotFoundError
 
+from genro_wopi.adapters.storage.answers import moment_of, size_of
 from genro_wopi.adapters.storage.plain_store import Entry, Hold
 from genro_wopi.adapters.storage.sidecar import SidecarStorage
-from genro_wopi.adapters.storage.surroundings import StorageSurroundings, invalid
+from genro_wopi.adapters.storage.surroundings import (
+    RESERVED_PROBLEM,
+    StorageSurroundings,
+    has_reserved,
+    invalid,
+)
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import AlreadyExistsError, NotFoundError, UnavailableError
 from genro_wopi.domain.leases import Leases
-from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
-from genro_wopi.domain.storages import Body, FileBusyError, Storage, StorageFaultError
+from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath, inner_path
+from genro_wopi.domain.storages import (
+    Body,
+    FileBusyError,
+    OddAnswerError,
+    Storage,
+    StorageFaultError,
+)
 
 THREADS_MAX: Final = 8
 CHUNK_BYTES: Final = 512 * 1024
@@ -56,12 +69,17 @@ async def build(storage: Storage, surroundings: StorageSurroundings) -> SidecarS
         context = storage.seal_context(name)
         options[name] = surroundings.ring.open(sealed, context=context).reveal()
     protocol = str(options.get("protocol", ""))
+    inside: Path | None = None
+    for name, value in storage.config.items():
+        if has_reserved(str(value).split("/")):
+            raise invalid(name, RESERVED_PROBLEM)
     if not protocol or protocol in _REFUSED_PROTOCOLS:
         raise invalid("protocol", "name a protocol of genro-storage that can be written to")
     if protocol == "local":
         folder = Path(str(options.get("path", "")))
         if not await asyncio.to_thread(_is_inside, folder, surroundings.local_roots):
             raise invalid("path", "it must lie inside one of WOPI_LOCAL_ROOTS")
+        inside = Path(await asyncio.to_thread(os.path.realpath, folder))
     threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="genro-storage")
     manager: Any = StorageManager()
     try:
@@ -71,8 +89,8 @@ async def build(storage: Storage, surroundings: StorageSurroundings) -> SidecarS
     except (StorageError, ImportError, TypeError, ValueError) as error:
         raise invalid("protocol", f"genro-storage cannot use this mount: {error}") from error
     lease_name = f"{storage.tenant_id}/{storage.name}"
-    store = GenroStore(manager, threads, surroundings.leases, lease_name)
-    return SidecarStorage(store, SystemClock().now_us())
+    store = GenroStore(manager, threads, surroundings.leases, lease_name, inside)
+    return SidecarStorage(store, SystemClock().now_us(), surroundings.records(storage))
 
 
 def _is_inside(folder: Path, roots: tuple[Path, ...]) -> bool:
@@ -96,11 +114,14 @@ class GenroStore:
         threads: ThreadPoolExecutor,
         leases: Leases,
         lease_name: str,
+        inside: Path | None = None,
     ) -> None:
         self._manager = manager
         self._threads = threads
         self._leases = leases
         self._lease_name = lease_name
+        self._inside = inside
+        """The folder of a mount on this machine, without links; its package follows them."""
 
     async def stat(self, path: StoragePath) -> Entry | None:
         """See PlainStore."""
@@ -190,7 +211,7 @@ class GenroStore:
             if path and not folder.is_dir():
                 raise NotFoundError("There is no such folder in the storage.")
             children = sorted(folder.children(), key=lambda c: str(c.basename))
-            found = [_entry(c, str(c.basename)) for c in children[:limit]]
+            found = [self._listed(path, str(child.basename)) for child in children[:limit]]
             return [entry for entry in found if entry is not None]
 
         return await self._run(work)
@@ -234,7 +255,19 @@ class GenroStore:
         self._threads.shutdown(wait=False)
 
     def _node(self, path: str) -> Any:  # noqa: ANN401 - the package's own types are incomplete
+        inner_path(path)
+        if self._inside is not None:
+            real = Path(os.path.realpath(self._inside / path))
+            if real != self._inside / path:
+                raise NotFoundError("There is no such file in the storage.")
         return self._manager.node(f"{_MOUNT}:{path}")
+
+    def _listed(self, folder: str, name: str) -> Entry | None:
+        """Describe one entry of a list; one that leads elsewhere, or cannot be, is left out."""
+        try:
+            return _entry(self._node(f"{folder}/{name}" if folder else name), name)
+        except (NotFoundError, OddAnswerError):
+            return None
 
     def _spool(self, path: str, file: IO[bytes]) -> Entry | None:
         """Copy a file into a spool; None where it changed meanwhile."""
@@ -277,7 +310,7 @@ def _entry(node: Any, name: str) -> Entry | None:  # noqa: ANN401 - the package'
         return None
     if node.is_dir():
         return Entry(name=name, is_folder=True, fingerprint="", size_bytes=0, modified_us=0)
-    size_bytes, modified_us = int(node.size()), int(float(node.mtime()) * 1_000_000)
+    size_bytes, modified_us = size_of(node.size()), moment_of(float(node.mtime()) * 1_000_000)
     return Entry(
         name=name,
         is_folder=False,

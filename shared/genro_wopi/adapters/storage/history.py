@@ -8,98 +8,123 @@ For one file there is one folder, named after the digest of its path:
 
 Linking the record to the next number is the commit point: ``link(2)`` succeeds for one writer only.
 Everything after it can be repeated by anybody who finds it undone.
+
+Others can write here: a record that cannot be read holds its number and says nothing.
 """
 
 import contextlib
 import os
+import re
 import shutil
 import time
-from pathlib import Path
-from typing import Final
+from collections.abc import Generator
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
+from genro_wopi.adapters.storage.beneath import (
+    Beneath,
+    create_file,
+    is_there,
+    link,
+    read_small,
+    remove_quietly,
+)
+from genro_wopi.adapters.storage.records import RECORD_BYTES_MAX, Records
 from genro_wopi.domain.files import Evidence
+from genro_wopi.domain.paths import StoragePath, base_name, history_folder
 
 _NUMBER_DIGITS: Final = 10
 _RECORD: Final = ".json"
 _BEFORE: Final = ".before"
+_NUMBERED: Final = re.compile(r"(0[0-9]{9}|[1-9][0-9]{9,14})(\.json|\.before)")
+
+Fingerprint = Annotated[str, Meta(max_length=200)]
 
 
 class CommitRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One committed version."""
 
-    number: int
+    number: Annotated[int, Meta(ge=1)]
     evidence: Evidence
-    fingerprint: str
-    replaced: str
+    fingerprint: Fingerprint
+    replaced: Fingerprint
     """Fingerprint of what it replaced; empty for a new file."""
 
 
-_decoder: Final = msgspec.json.Decoder(CommitRecord)
+class Newest(msgspec.Struct, frozen=True):
+    """The newest record of a file."""
+
+    number: int = 0
+    """0: there is none."""
+    record: CommitRecord | None = None
+    """None where it cannot be read, or does not count."""
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether there is a record that says nothing."""
+        return self.number > 0 and self.record is None
 
 
 class History:
     """The records of one file. Blocking; callers run it in the storage's threads."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._latest: CommitRecord | None = None
+    def __init__(self, root: Beneath, path: StoragePath, records: Records) -> None:
+        self._root = root
+        self._segments = history_folder(path).split("/")
+        self._records = records
+        self._newest = Newest()
 
-    def latest(self) -> CommitRecord | None:
+    @contextlib.contextmanager
+    def opened(self, *, create: bool = False) -> Generator[int | None]:
+        """Open the folder; None where there is none."""
+        with contextlib.ExitStack() as stack:
+            try:
+                folder = stack.enter_context(self._root.folder(self._segments, create=create))
+            except FileNotFoundError:
+                if create:
+                    raise OSError(None, f"{'/'.join(self._segments)} is no folder") from None
+                folder = None
+            yield folder
+
+    def newest(self) -> Newest:
         """Return the newest record; reads the folder once, then only looks for the next number."""
-        latest = self._latest
-        if latest is None or not self._record(latest.number).exists():
-            self._latest = None
-            numbers = self._numbers(_RECORD)
-            if not numbers:
-                return None
-            latest = self._read(max(numbers))
-        while self._record(latest.number + 1).exists():
-            latest = self._read(latest.number + 1)
-        self._latest = latest
-        return latest
+        with self.opened() as folder:
+            return self.newest_in(folder)
 
-    def prepare(self) -> None:
-        """Make sure that the folder is there."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def newest_in(self, folder: int | None) -> Newest:
+        """Return the newest record, in the folder as it is open."""
+        newest = self._newest
+        if folder is None:
+            newest = Newest()
+        elif not newest.number or not is_there(folder, record_name(newest.number)):
+            numbers = numbers_in(folder, _RECORD)
+            newest = self._read(folder, max(numbers)) if numbers else Newest()
+        while folder is not None and newest.number:
+            if not is_there(folder, record_name(newest.number + 1)):
+                break
+            newest = self._read(folder, newest.number + 1)
+        self._newest = newest
+        return newest
 
-    def data(self, save_id: str) -> Path:
-        """Name the bytes of a version that is being committed."""
-        return self.folder / f"{save_id}.data"
-
-    def before(self, number: int) -> Path:
-        """Name the bytes that a version replaced."""
-        return self.folder / f"{number:0{_NUMBER_DIGITS}d}{_BEFORE}"
-
-    def commit(self, record: CommitRecord) -> bool:
+    def commit(self, folder: int, record: CommitRecord) -> bool:
         """Make a record the newest; False where another writer was quicker."""
-        draft = self.folder / f"{record.evidence.save_id}.draft"
-        _write_durably(draft, msgspec.json.encode(record))
+        draft = f"{record.evidence.save_id}.draft"
+        _write_durably(folder, draft, msgspec.json.encode(record))
         try:
-            os.link(draft, self._record(record.number))
+            link(folder, draft, folder, record_name(record.number))
         except FileExistsError:
             return False
         finally:
-            draft.unlink(missing_ok=True)
-        fsync_folder(self.folder)
-        self._latest = record
+            remove_quietly(folder, draft)
+        os.fsync(folder)
+        self._newest = Newest(record.number, record)
         return True
 
-    def record(self, number: int) -> CommitRecord | None:
-        """Return one record; None where it is not there."""
-        try:
-            return self._read(number)
-        except FileNotFoundError:
-            return None
-
-    def discard(self, save_id: str) -> None:
-        """Remove what an attempt that lost has left."""
-        self.data(save_id).unlink(missing_ok=True)
-
-    def kept(self) -> list[int]:
-        """Return the numbers of the versions whose replaced bytes are there, the newest first."""
-        return sorted(self._numbers(_BEFORE), reverse=True)
+    def record(self, folder: int, number: int) -> CommitRecord | None:
+        """Return one record; None where it is not there, or does not count."""
+        return self._read(folder, number).record
 
     def forget(self, number: int) -> None:
         """Remove the bytes that a version replaced, and records that nothing needs any more.
@@ -107,83 +132,121 @@ class History:
         Records are removed from the oldest on, never out of the middle: whoever remembers one that
         is gone reads the folder again, while a gap would look like a number that is still free.
         """
-        remove_quietly(self.before(number))
-        latest = self.latest()
-        oldest = min(self._numbers(_BEFORE), default=latest.number if latest else 0)
-        for record in sorted(self._numbers(_RECORD)):
-            if record >= oldest - 1:
+        with self.opened() as folder:
+            if folder is None:
                 return
-            remove_quietly(self._record(record))
+            remove_quietly(folder, before_name(number))
+            newest = self.newest_in(folder)
+            oldest = min(numbers_in(folder, _BEFORE), default=newest.number)
+            for record in sorted(numbers_in(folder, _RECORD)):
+                if record >= oldest - 1:
+                    return
+                remove_quietly(folder, record_name(record))
 
     def tidy(self, *, older_than_s: float) -> None:
         """Remove bytes and drafts of attempts that were never committed.
 
         What the newest record names may still be waiting to be put in place, and stays.
         """
-        latest = self.latest()
-        for entry in self._entries():
-            name, _, kind = entry.name.rpartition(".")
-            is_attempt = kind in {"data", "draft"}
-            if is_attempt and not (latest is not None and name == latest.evidence.save_id):
-                with contextlib.suppress(FileNotFoundError):
-                    if time.time() - entry.stat().st_ctime > older_than_s:
-                        entry.unlink()
+        with self.opened() as folder:
+            if folder is None:
+                return
+            record = self.newest_in(folder).record
+            for entry in os.listdir(folder):  # noqa: PTH208 - by descriptor
+                name, _, kind = entry.rpartition(".")
+                is_attempt = kind in {"data", "draft"}
+                if is_attempt and not (record is not None and name == record.evidence.save_id):
+                    with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+                        status = os.stat(entry, dir_fd=folder, follow_symlinks=False)
+                        if time.time() - status.st_ctime > older_than_s:
+                            os.unlink(entry, dir_fd=folder)
 
     def purge(self) -> None:
         """Remove everything."""
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self.folder)
+        with self._above() as (above, name):
+            if above is None:
+                return
+            try:
+                shutil.rmtree(name, dir_fd=above)
+            except FileNotFoundError:
+                return
+            except OSError:  # A link, or a file: it goes, and nothing that it names.
+                remove_quietly(above, name)
 
     def move_to(self, other: "History") -> None:
         """Become the history of another path. Safe to repeat.
 
         What an earlier file of that path left is set aside.
         """
-        if not self.folder.exists():
-            return
-        if other.folder.exists():
-            other.folder.rename(f"{other.folder}.retired-{time.time_ns()}")
-        self.folder.rename(other.folder)
-        fsync_folder(self.folder.parent)
+        with self._above() as (above, name):
+            if above is None or not _is_any(above, name):
+                return
+            target = base_name("/".join(other._segments))  # noqa: SLF001 - of the same class
+            names = {"src_dir_fd": above, "dst_dir_fd": above}
+            if _is_any(above, target):
+                aside = f"{target}.retired-{time.time_ns()}"
+                os.rename(target, aside, **names)  # noqa: PTH104 - by descriptor
+            os.rename(name, target, **names)  # noqa: PTH104 - by descriptor
+            os.fsync(above)
 
-    def _entries(self) -> list[Path]:
+    @contextlib.contextmanager
+    def _above(self) -> Generator[tuple[int | None, str]]:
+        """Open the folder of all histories; None where there is none."""
+        with contextlib.ExitStack() as stack:
+            try:
+                above = stack.enter_context(self._root.folder(self._segments[:-1]))
+            except FileNotFoundError:
+                above = None
+            yield above, self._segments[-1]
+
+    def _read(self, folder: int, number: int) -> Newest:
         try:
-            return list(self.folder.iterdir())
+            content = read_small(folder, record_name(number), RECORD_BYTES_MAX)
         except FileNotFoundError:
-            return []
-
-    def _numbers(self, suffix: str) -> list[int]:
-        return [int(entry.stem) for entry in self._entries() if entry.suffix == suffix]
-
-    def _read(self, number: int) -> CommitRecord:
-        return _decoder.decode(self._record(number).read_bytes())
-
-    def _record(self, number: int) -> Path:
-        return self.folder / f"{number:0{_NUMBER_DIGITS}d}{_RECORD}"
+            return Newest(number)
+        record = self._records.read(content, CommitRecord, "history")
+        if record is None or record.number != number or not self._records.counts(record.evidence):
+            return Newest(number)
+        return Newest(number, record)
 
 
-def fsync_folder(folder: Path | int) -> None:
-    """Make names in a folder durable."""
-    if isinstance(folder, int):
-        os.fsync(folder)
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def data_name(save_id: str) -> str:
+    """Name the bytes of a version that is being committed."""
+    return f"{save_id}.data"
+
+
+def before_name(number: int) -> str:
+    """Name the bytes that a version replaced."""
+    return f"{number:0{_NUMBER_DIGITS}d}{_BEFORE}"
+
+
+def record_name(number: int) -> str:
+    """Name the record of a version."""
+    return f"{number:0{_NUMBER_DIGITS}d}{_RECORD}"
+
+
+def kept_numbers(folder: int) -> list[int]:
+    """Return the numbers of the versions whose replaced bytes are there, the newest first."""
+    return sorted(numbers_in(folder, _BEFORE), reverse=True)
+
+
+def numbers_in(folder: int, suffix: str) -> list[int]:
+    """Return the numbers for which there is a file of this kind; other names are passed over."""
+    found = (_NUMBERED.fullmatch(name) for name in os.listdir(folder))
+    return [int(match[1]) for match in found if match is not None and match[2] == suffix]
+
+
+def _is_any(folder: int, name: str) -> bool:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
-def _write_durably(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(descriptor, content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def remove_quietly(path: Path) -> None:
-    """Remove a leftover whose absence is as good."""
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
+def _write_durably(folder: int, name: str, content: bytes) -> None:
+    remove_quietly(folder, name)
+    with os.fdopen(create_file(folder, name, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

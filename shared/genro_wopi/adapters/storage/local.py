@@ -6,13 +6,12 @@ needs.
 
 import asyncio
 import os
-import shutil
+import stat as stat_module
 from pathlib import Path
 from typing import Final
 
-from genro_wopi.adapters.storage.history import (
-    remove_quietly,
-)
+from genro_wopi.adapters.storage.answers import moment_of, sound
+from genro_wopi.adapters.storage.beneath import create_file, link, remove_quietly
 from genro_wopi.adapters.storage.local_folders import (
     make_folder,
     move_file,
@@ -21,7 +20,12 @@ from genro_wopi.adapters.storage.local_folders import (
 )
 from genro_wopi.adapters.storage.local_node import LocalNode
 from genro_wopi.adapters.storage.local_root import LocalRoot
-from genro_wopi.adapters.storage.surroundings import StorageSurroundings, invalid
+from genro_wopi.adapters.storage.surroundings import (
+    RESERVED_PROBLEM,
+    StorageSurroundings,
+    has_reserved,
+    invalid,
+)
 from genro_wopi.domain.files import Head
 from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
 from genro_wopi.domain.storages import (
@@ -45,13 +49,15 @@ async def build(storage: Storage, surroundings: StorageSurroundings) -> "LocalSt
     """
     base_path = Path(str(storage.config.get("base_path", "")))
     resolved = await asyncio.to_thread(_allowed_folder, base_path, surroundings.local_roots)
-    return LocalStorage(resolved)
+    return LocalStorage(resolved, surroundings.records(storage))
 
 
 def _allowed_folder(base_path: Path, roots: tuple[Path, ...]) -> Path:
     if not base_path.is_absolute():
         raise invalid("base_path", "use an absolute path")
     resolved = base_path.resolve()
+    if has_reserved(resolved.parts):
+        raise invalid("base_path", RESERVED_PROBLEM)
     if resolved == Path("/") or not any(resolved.is_relative_to(r.resolve()) for r in roots):
         raise invalid("base_path", "it must lie inside one of WOPI_LOCAL_ROOTS")
     try:
@@ -117,54 +123,63 @@ class LocalStorage(LocalRoot):
         LocalNode(self, path).look()
 
     def _list(self, path: StoragePath, limit: int) -> list[FolderEntry]:
-        segments = path.split("/") if path else []
-        with self.folder(segments) as descriptor, os.scandir(descriptor) as entries:
-            found = [
-                (e.name, e.is_dir(follow_symlinks=False), e.stat(follow_symlinks=False))
-                for e in entries
-                if not e.is_symlink() and e.name != RESERVED_SEGMENT
-            ]
-        found.sort(key=lambda e: e[0])
-        return [
-            FolderEntry(
-                name=name,
-                is_folder=is_folder,
-                size_bytes=0 if is_folder else st.st_size,
-                modified_us=st.st_mtime_ns // 1000,
-            )
-            for name, is_folder, st in found[:limit]
-        ]
+        with (
+            self.folder(path.split("/") if path else []) as folder,
+            os.scandir(folder) as entries,
+        ):
+            found = [e.name for e in entries if not e.is_symlink()]
+            shown = (self._entry(folder, name) for name in sorted(found))
+            return sound((e for e in shown if e is not None), self.records, limit)
+
+    def _entry(self, folder: int, name: str) -> FolderEntry | None:
+        try:
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        is_folder = stat_module.S_ISDIR(status.st_mode)
+        if not is_folder and not stat_module.S_ISREG(status.st_mode):
+            return None
+        return FolderEntry(
+            name=name,
+            is_folder=is_folder,
+            size_bytes=0 if is_folder else status.st_size,
+            modified_us=moment_of(status.st_mtime_ns // 1000),
+        )
 
     def _probe(self) -> ProbeReport:
-        folder = self.root / RESERVED_SEGMENT
-        folder.mkdir(exist_ok=True)
-        draft, target = folder / f"probe-{os.getpid()}", folder / f"probe-{os.getpid()}-linked"
-        draft.write_bytes(b"probe")
-        findings = ["The folder can be read and written."]
-        try:
-            os.link(draft, target)
-            try:
-                os.link(draft, target)
-            except FileExistsError:
-                findings.append("Hard links work and refuse a name that is taken.")
-                storage_class = "A"
-            else:
-                findings.append(
-                    "A hard link replaced a name that was taken: do not use this folder."
-                )
-                storage_class = "none"
-        except OSError as error:
-            findings.append(f"Hard links do not work here ({error.strerror}): use another folder.")
-            storage_class = "none"
-        finally:
-            remove_quietly(draft)
-            remove_quietly(target)
-        free_bytes = shutil.disk_usage(self.root).free
-        findings.append(f"{free_bytes // 2**20} MiB are free.")
+        with self.folder([RESERVED_SEGMENT], create=True) as folder:
+            storage_class, finding = _probe_links(folder)
+            room = os.fstatvfs(folder)
+            status = os.fstat(folder)
+        free_bytes = room.f_bavail * room.f_frsize
         return ProbeReport(
             storage_class=storage_class,
             etag_quoted=True,
             versioned=False,
-            findings=tuple(findings),
-            probed_us=int(draft.parent.stat().st_mtime_ns // 1000),
+            findings=(
+                "The folder can be read and written.",
+                finding,
+                f"{free_bytes // 2**20} MiB are free.",
+            ),
+            probed_us=status.st_mtime_ns // 1000,
         )
+
+
+def _probe_links(folder: int) -> tuple[str, str]:
+    """Try whether a hard link is a commit point; return the class, and why in words."""
+    draft, target = f"probe-{os.getpid()}", f"probe-{os.getpid()}-linked"
+    remove_quietly(folder, draft)
+    remove_quietly(folder, target)
+    with os.fdopen(create_file(folder, draft, 0o600), "wb") as file:
+        file.write(b"probe")
+    try:
+        link(folder, draft, folder, target)
+        link(folder, draft, folder, target)
+    except FileExistsError:
+        return "A", "Hard links work and refuse a name that is taken."
+    except OSError as error:
+        return "none", f"Hard links do not work here ({error.strerror}): use another folder."
+    finally:
+        remove_quietly(folder, draft)
+        remove_quietly(folder, target)
+    return "none", "A hard link replaced a name that was taken: do not use this folder."

@@ -7,10 +7,11 @@ one inode, and the next call goes on from there.
 
 import errno
 import os
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
-from genro_wopi.adapters.storage.history import History, fsync_folder
+from genro_wopi.adapters.storage.beneath import check_name, link, remove_quietly
+from genro_wopi.adapters.storage.history import History
 from genro_wopi.domain.errors import AlreadyExistsError, ConflictError
 from genro_wopi.domain.paths import StoragePath, base_name
 
@@ -42,24 +43,24 @@ def make_folder(storage: Folders, path: StoragePath) -> None:
     """See StorageBackend.make_folder."""
     with storage.folder(_parents(path), create=True) as above:
         try:
-            os.mkdir(base_name(path), dir_fd=above)
+            os.mkdir(_name(path), dir_fd=above)
         except FileExistsError as error:
             raise AlreadyExistsError(f"There is something named {path!r} already.") from error
-        fsync_folder(above)
+        os.fsync(above)
 
 
 def remove_folder(storage: Folders, path: StoragePath) -> None:
     """See StorageBackend.remove_folder."""
     with storage.folder(_parents(path)) as above:
         try:
-            os.rmdir(base_name(path), dir_fd=above)
+            os.rmdir(_name(path), dir_fd=above)
         except OSError as error:
             if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
                 raise ConflictError("The folder is not empty.") from error
             if error.errno == errno.ENOTDIR:
                 raise FileNotFoundError(errno.ENOENT, "not a folder", path) from error
             raise
-        fsync_folder(above)
+        os.fsync(above)
 
 
 def move_file(storage: Folders, source: StoragePath, target: StoragePath) -> None:
@@ -70,18 +71,17 @@ def move_file(storage: Folders, source: StoragePath, target: StoragePath) -> Non
             storage.folder(_parents(source)) as source_folder,
             storage.folder(_parents(target), create=True) as target_folder,
         ):
-            names = {"src_dir_fd": source_folder, "dst_dir_fd": target_folder}
             try:
-                os.link(base_name(source), base_name(target), follow_symlinks=False, **names)
+                link(source_folder, _name(source), target_folder, _name(target))
             except FileExistsError:
-                old = os.stat(base_name(source), dir_fd=source_folder, follow_symlinks=False)
-                new = os.stat(base_name(target), dir_fd=target_folder, follow_symlinks=False)
+                old = os.stat(_name(source), dir_fd=source_folder, follow_symlinks=False)
+                new = os.stat(_name(target), dir_fd=target_folder, follow_symlinks=False)
                 if (old.st_dev, old.st_ino) != (new.st_dev, new.st_ino):
                     raise AlreadyExistsError(f"There is a file {target!r} already.") from None
             storage.history(source).move_to(storage.history(target))
-            fsync_folder(target_folder)
-            os.unlink(base_name(source), dir_fd=source_folder)
-            fsync_folder(source_folder)
+            os.fsync(target_folder)
+            os.unlink(_name(source), dir_fd=source_folder)
+            os.fsync(source_folder)
 
 
 def purge_file(storage: Folders, path: StoragePath) -> None:
@@ -90,8 +90,8 @@ def purge_file(storage: Folders, path: StoragePath) -> None:
         storage.history(path).purge()
         parents = _parents(path)
         try:
-            with storage.folder(parents) as folder, suppress(FileNotFoundError):
-                os.unlink(base_name(path), dir_fd=folder)
+            with storage.folder(parents) as folder:
+                remove_quietly(folder, _name(path))
         except FileNotFoundError:
             return
         while len(parents) > KEPT_FOLDERS:
@@ -101,6 +101,12 @@ def purge_file(storage: Folders, path: StoragePath) -> None:
                     os.rmdir(name, dir_fd=above)
             except OSError:
                 return
+
+
+def _name(path: StoragePath) -> str:
+    name = base_name(path)
+    check_name(name)
+    return name
 
 
 def _parents(path: StoragePath) -> list[str]:

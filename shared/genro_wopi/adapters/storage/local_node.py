@@ -4,21 +4,35 @@ import errno
 import os
 import shutil
 import stat as stat_module
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from genro_wopi.adapters.storage.answers import moment_of
+from genro_wopi.adapters.storage.beneath import (
+    NOT_REGULAR,
+    check_name,
+    create_file,
+    is_there,
+    link,
+    look,
+    open_file,
+    remove_quietly,
+)
 from genro_wopi.adapters.storage.history import (
     CommitRecord,
     History,
-    fsync_folder,
-    remove_quietly,
+    Newest,
+    before_name,
+    data_name,
+    kept_numbers,
 )
 from genro_wopi.adapters.storage.local_root import LocalRoot, ignoring
 from genro_wopi.domain.errors import NotFoundError
 from genro_wopi.domain.files import Evidence, Head, KeptVersion, fingerprint_of
 from genro_wopi.domain.paths import StoragePath, base_name
+from genro_wopi.domain.rescues import rescued_path
 from genro_wopi.domain.storages import Body, Capabilities, HeadChangedError, OpenFile
 
 READ_CHUNK_BYTES: Final = 512 * 1024
@@ -28,6 +42,9 @@ VERSIONS_MAX: Final = 100_000
 
 LEFTOVER_AGE_S: Final = 3600.0
 """No write takes an hour: what is older and was never committed has no writer any more."""
+
+KEY_SIZE_MAX: Final = 15
+"""Digits of a version's number."""
 
 _OPEN_ATTEMPTS: Final = 8
 
@@ -89,21 +106,24 @@ class LocalNode:
     @asynccontextmanager
     async def open_version(self, key: str) -> AsyncGenerator[AsyncIterator[bytes]]:
         """See StorageNode."""
-        if not key.isascii() or not key.isdigit():
-            raise NotFoundError("There is no such version.")
-        kept = self._storage.history(self._path).before(int(key))
-        descriptor = await self._storage.in_thread(lambda: os.open(kept, os.O_RDONLY))
-        try:
-            yield self._chunks(descriptor, 0, os.fstat(descriptor).st_size)
-        finally:
-            os.close(descriptor)
+        number = _number(key)
+        history = self._storage.history(self._path)
+
+        def work() -> int:
+            with history.opened() as folder:
+                if folder is None:
+                    raise NotFoundError("There is no such version.")
+                return open_file(folder, before_name(number))
+
+        async with self._opened(work) as chunks:
+            yield chunks
 
     async def discard_version(self, key: str) -> None:
         """See StorageNode."""
 
         def work() -> None:
             with self._storage.exclusively(self._path):
-                self._storage.history(self._path).forget(int(key))
+                self._storage.history(self._path).forget(_number(key))
 
         await self._storage.in_thread(work)
 
@@ -114,29 +134,45 @@ class LocalNode:
 
     async def discard_rescued(self, rescue_id: str) -> None:
         """See StorageNode."""
-        target = self._storage.rescued(rescue_id)
-        await self._storage.in_thread(lambda: remove_quietly(target))
+        *parents, name = rescued_path(rescue_id).split("/")
+
+        def work() -> None:
+            with self._storage.folder(parents) as folder:
+                remove_quietly(folder, name)
+
+        with suppress(NotFoundError):
+            await self._storage.in_thread(work)
 
     async def rescue(self, body: Body, rescue_id: str) -> None:
         """See StorageNode."""
+        *parents, name = rescued_path(rescue_id).split("/")
 
         def work() -> None:
-            target = self._storage.rescued(rescue_id)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                _place(body, target)
-            except OSError:
-                remove_quietly(target)
-                raise
-            fsync_folder(target.parent)
+            with self._storage.folder(parents, create=True) as folder:
+                try:
+                    _place(body, folder, name)
+                except OSError:
+                    remove_quietly(folder, name)
+                    raise
+                os.fsync(folder)
 
         await self._storage.in_thread(work)
 
     @asynccontextmanager
     async def open_rescued(self, rescue_id: str) -> AsyncGenerator[AsyncIterator[bytes]]:
         """See StorageNode."""
-        target = self._storage.rescued(rescue_id)
-        descriptor = await self._storage.in_thread(lambda: os.open(target, os.O_RDONLY))
+        *parents, name = rescued_path(rescue_id).split("/")
+
+        def work() -> int:
+            with self._storage.folder(parents) as folder:
+                return open_file(folder, name)
+
+        async with self._opened(work) as chunks:
+            yield chunks
+
+    @asynccontextmanager
+    async def _opened(self, work: Callable[[], int]) -> AsyncGenerator[AsyncIterator[bytes]]:
+        descriptor = await self._storage.in_thread(work)
         try:
             yield self._chunks(descriptor, 0, os.fstat(descriptor).st_size)
         finally:
@@ -157,27 +193,33 @@ class LocalNode:
     def _versions(self, limit: int) -> list[KeptVersion]:
         history = self._storage.history(self._path)
         found: list[KeptVersion] = []
-        for number in history.kept()[:limit]:
-            try:
-                status = history.before(number).stat()
-            except FileNotFoundError:
-                continue
-            made = history.record(number - 1)
-            is_ours = made is not None and made.fingerprint == _fingerprint(status)
-            found.append(
-                KeptVersion(
-                    key=str(number),
-                    size_bytes=status.st_size,
-                    modified_us=status.st_mtime_ns // 1000,
-                    evidence=made.evidence if made is not None and is_ours else None,
+        only_own = self._storage.records.owner.only_own
+        with history.opened() as folder:
+            if folder is None:
+                return []
+            for number in kept_numbers(folder)[:limit]:
+                try:
+                    status = look(folder, before_name(number))
+                except FileNotFoundError:
+                    continue
+                if only_own and history.record(folder, number) is None:
+                    continue  # Whoever replaced these bytes was the tenant before.
+                made = history.record(folder, number - 1) if number > 1 else None
+                is_ours = made is not None and made.fingerprint == _fingerprint(status)
+                found.append(
+                    KeptVersion(
+                        key=str(number),
+                        size_bytes=status.st_size,
+                        modified_us=moment_of(status.st_mtime_ns // 1000),
+                        evidence=made.evidence if made is not None and is_ours else None,
+                    )
                 )
-            )
         return found
 
     def _stat(self) -> Head:
         return _head(*self.look())
 
-    def look(self) -> tuple[os.stat_result, CommitRecord | None]:
+    def look(self) -> tuple[os.stat_result, Newest]:
         """Return the visible file with the newest record, finishing what was left undone.
 
         A writer moves its bytes into place after its commit point. Seen in between, the file still
@@ -185,25 +227,25 @@ class LocalNode:
         """
         history = self._storage.history(self._path)
         for _ in range(_OPEN_ATTEMPTS):
-            record = history.latest()
-            with self._storage.folder(self._parents) as folder:
+            with history.opened() as kept, self._storage.folder(self._parents) as folder:
+                newest = history.newest_in(kept)
+                record = newest.record
                 status = self._visible(folder)
-                if record is not None and record.replaced == _fingerprint(status):
-                    if history.data(record.evidence.save_id).exists():
-                        self._put_in_place(history, record, folder)
-                    status_now = self._visible(folder)
-                    if _fingerprint(status_now) != _fingerprint(status):
+                if kept is not None and record and record.replaced == _fingerprint(status):
+                    if is_there(kept, data_name(record.evidence.save_id)):
+                        self._put_in_place(kept, record, folder)
+                    if _fingerprint(self._visible(folder)) != _fingerprint(status):
                         continue
             if status is None:
                 raise FileNotFoundError(errno.ENOENT, "no such file", self._path)
-            return status, record
+            return status, newest
         raise OSError(errno.EBUSY, "the file changes faster than it can be looked at")
 
     def _open(self) -> tuple[int, Head]:
         for _ in range(_OPEN_ATTEMPTS):
             head = self._stat()
             with self._storage.folder(self._parents) as folder:
-                descriptor = os.open(self._name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
+                descriptor = open_file(folder, self._name)
             if _fingerprint(os.fstat(descriptor)) == head.fingerprint:
                 return descriptor, head
             os.close(descriptor)
@@ -212,14 +254,17 @@ class LocalNode:
     def _write_if(self, body: Body, evidence: Evidence, expected: Head | None) -> Head:
         history = self._storage.history(self._path)
         self._require(expected)
-        history.prepare()
-        try:
-            _place(body, history.data(evidence.save_id), mode=FILE_MODE)
-            with self._storage.exclusively(self._path):
-                return self._commit(history, evidence, expected)
-        except BaseException:
-            history.discard(evidence.save_id)
-            raise
+        own = self._storage.records.own(evidence)
+        with history.opened(create=True) as kept:
+            if kept is None:
+                raise OSError(errno.ENOTDIR, "the file's history is no folder")
+            try:
+                _place(body, kept, data_name(own.save_id), mode=FILE_MODE)
+                with self._storage.exclusively(self._path):
+                    return self._commit(history, kept, own, expected)
+            except BaseException:
+                remove_quietly(kept, data_name(own.save_id))
+                raise
 
     def _require(self, expected: Head | None) -> str:
         """Return the fingerprint of the head if it is what is expected."""
@@ -231,79 +276,106 @@ class LocalNode:
             raise HeadChangedError("The file is not what was expected.")
         return found
 
-    def _commit(self, history: History, evidence: Evidence, expected: Head | None) -> Head:
+    def _commit(
+        self, history: History, kept: int, evidence: Evidence, expected: Head | None
+    ) -> Head:
         found = self._require(expected)
-        record = history.latest()
-        data = history.data(evidence.save_id)
-        if not data.exists():
+        newest = history.newest_in(kept)
+        data = data_name(evidence.save_id)
+        if not self._is_history(history, kept) or not is_there(kept, data):
             raise HeadChangedError("The file was moved meanwhile.")
         with self._storage.folder(self._parents, create=True) as folder:
             status = self._visible(folder)
-            if status is not None:
-                data.chmod(stat_module.S_IMODE(status.st_mode))
-            written = data.stat()
+            written = _with_mode(kept, data, status)
             next_record = CommitRecord(
-                number=(record.number if record else 0) + 1,
+                number=newest.number + 1,
                 evidence=evidence,
                 fingerprint=_fingerprint(written),
                 replaced=found,
             )
-            if not history.commit(next_record):
+            if not history.commit(kept, next_record):
                 raise HeadChangedError("Another writer was quicker.")
-            self._put_in_place(history, next_record, folder)
-        return _head(written, next_record)
+            self._put_in_place(kept, next_record, folder)
+        return _head(written, Newest(next_record.number, next_record))
+
+    def _is_history(self, history: History, kept: int) -> bool:
+        """Tell whether an open folder still is the file's history: it moves with the file."""
+        with history.opened() as now:
+            return now is not None and os.path.samestat(os.fstat(now), os.fstat(kept))
 
     def _visible(self, folder: int) -> os.stat_result | None:
         try:
-            status = os.stat(self._name, dir_fd=folder, follow_symlinks=False)
-        except FileNotFoundError:
+            return look(folder, self._name)
+        except FileNotFoundError as error:
+            if error.strerror == NOT_REGULAR:
+                raise
             return None
-        if not stat_module.S_ISREG(status.st_mode):
-            raise FileNotFoundError(errno.ENOENT, "not a regular file", self._path)
-        return status
 
-    def _put_in_place(self, history: History, record: CommitRecord, folder: int) -> None:
+    def _put_in_place(self, kept: int, record: CommitRecord, folder: int) -> None:
         """Keep what is replaced and move the new bytes over it. Anybody may repeat it."""
-        data = history.data(record.evidence.save_id)
+        data = data_name(record.evidence.save_id)
         try:
             if record.replaced:
                 with ignoring(FileExistsError):
-                    os.link(self._name, history.before(record.number), src_dir_fd=folder)
-                os.replace(data, self._name, dst_dir_fd=folder)
+                    link(folder, self._name, kept, before_name(record.number))
+                os.replace(data, self._name, src_dir_fd=kept, dst_dir_fd=folder)
             else:
-                os.link(data, self._name, dst_dir_fd=folder)
-                remove_quietly(data)
+                link(kept, data, folder, self._name)
+                remove_quietly(kept, data)
         except FileNotFoundError:
             return  # Somebody else put it in place.
         except FileExistsError:
             if _fingerprint(self._visible(folder)) != record.fingerprint:
                 raise HeadChangedError("Another program created the file.") from None
-            remove_quietly(data)
-        fsync_folder(folder)
+            remove_quietly(kept, data)
+        os.fsync(folder)
 
 
-def _place(body: Body, target: Path, *, mode: int = 0o600) -> None:
+def _number(key: str) -> int:
+    """Read the key of a kept version.
+
+    Raises:
+        NotFoundError: it is none.
+    """
+    if not key.isascii() or not key.isdigit() or len(key) > KEY_SIZE_MAX:
+        raise NotFoundError("There is no such version.")
+    return int(key)
+
+
+def _with_mode(folder: int, name: str, status: os.stat_result | None) -> os.stat_result:
+    """Give a file the mode of the one that it replaces; return its status."""
+    descriptor = open_file(folder, name)
+    try:
+        if status is not None:
+            os.fchmod(descriptor, stat_module.S_IMODE(status.st_mode))
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _place(body: Body, folder: int, name: str, *, mode: int = 0o600) -> None:
     """Put a body's bytes at a name, durably; a spool on the same disk is linked, not copied."""
-    remove_quietly(target)
+    check_name(name)
+    remove_quietly(folder, name)
     source = body.path
     if source is None:
-        _copy_bytes(body.in_memory(), target, mode)
+        _copy_bytes(body.in_memory(), folder, name, mode)
         return
     try:
-        os.link(source, target)
+        os.link(source, name, dst_dir_fd=folder, follow_symlinks=False)
     except OSError:
-        _copy_file(source, target, body.size_bytes, mode)
+        _copy_file(source, folder, name, body.size_bytes, mode)
         return
-    target.chmod(mode)
-    descriptor = os.open(target, os.O_RDONLY)
+    descriptor = open_file(folder, name)
     try:
+        os.fchmod(descriptor, mode)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _copy_bytes(content: bytes, target: Path, mode: int) -> None:
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+def _copy_bytes(content: bytes, folder: int, name: str, mode: int) -> None:
+    descriptor = create_file(folder, name, mode)
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, mode)
         file.write(content)
@@ -311,8 +383,8 @@ def _copy_bytes(content: bytes, target: Path, mode: int) -> None:
         os.fsync(descriptor)
 
 
-def _copy_file(source: Path, target: Path, size_bytes: int, mode: int) -> None:
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+def _copy_file(source: Path, folder: int, name: str, size_bytes: int, mode: int) -> None:
+    descriptor = create_file(folder, name, mode)
     with os.fdopen(descriptor, "wb") as file, source.open("rb") as content:
         os.fchmod(descriptor, mode)
         if size_bytes:
@@ -328,12 +400,14 @@ def _fingerprint(status: os.stat_result | None) -> str:
     return f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"
 
 
-def _head(status: os.stat_result, record: CommitRecord | None) -> Head:
+def _head(status: os.stat_result, newest: Newest) -> Head:
     fingerprint = _fingerprint(status)
+    record = newest.record
     is_ours = record is not None and record.fingerprint == fingerprint
     return Head(
         fingerprint=fingerprint,
         size_bytes=status.st_size,
-        modified_us=status.st_mtime_ns // 1000,
+        modified_us=moment_of(status.st_mtime_ns // 1000),
         evidence=record.evidence if record is not None and is_ours else None,
+        has_bad_record=newest.is_bad,
     )

@@ -7,16 +7,17 @@ than a service takes to start.
 
 import asyncio
 import importlib
-import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
+from genro_wopi.adapters.storage.places import place_of
 from genro_wopi.adapters.storage.surroundings import StorageSurroundings
 from genro_wopi.adapters.storage.watched import Watch, WatchedBackend
 from genro_wopi.domain.circuit import Circuit
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import FieldError, InvalidFieldsError
+from genro_wopi.domain.places import Place
 from genro_wopi.domain.storages import Storage, StorageBackend, StorageProtocol
 
 OPEN_MAX: Final = 256
@@ -59,15 +60,9 @@ class CachingStorageOpener:
                 del self._open[key]
             raise
 
-    async def place(self, storage: Storage) -> str | None:
-        """See StorageOpener; links on the way are followed."""
-        base_path = storage.config.get("base_path", storage.config.get("path"))
-        is_here = storage.protocol is StorageProtocol.LOCAL or (
-            storage.protocol is StorageProtocol.GENRO and storage.config.get("protocol") == "local"
-        )
-        if not is_here or not isinstance(base_path, str):
-            return None
-        return await asyncio.to_thread(os.path.realpath, base_path)
+    async def place(self, storage: Storage) -> Place:
+        """See StorageOpener."""
+        return await asyncio.to_thread(place_of, storage, self._surroundings.local_roots)
 
     async def aclose(self) -> None:
         """Close every storage."""

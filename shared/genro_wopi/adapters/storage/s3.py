@@ -8,9 +8,11 @@ several stores ignore conditions when they are completed.
 """
 
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any, Final
 
+from genro_wopi.adapters.storage.answers import next_place, size_of, sound, storage_time_us
+from genro_wopi.adapters.storage.records import Records
 from genro_wopi.adapters.storage.s3_bucket import S3Bucket
 from genro_wopi.adapters.storage.s3_client import FAULTS, S3Settings, open_client, translated
 from genro_wopi.adapters.storage.s3_folders import (
@@ -20,15 +22,17 @@ from genro_wopi.adapters.storage.s3_folders import (
     remove_folder,
 )
 from genro_wopi.adapters.storage.s3_kept import PAGE_MAX
-from genro_wopi.adapters.storage.s3_node import S3Node, storage_time_us
+from genro_wopi.adapters.storage.s3_node import S3Node
 from genro_wopi.adapters.storage.s3_probe import probe_store
-from genro_wopi.adapters.storage.surroundings import StorageSurroundings
+from genro_wopi.adapters.storage.surroundings import StorageSurroundings, require_place
 from genro_wopi.domain.errors import NotFoundError
 from genro_wopi.domain.files import Head
 from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath
-from genro_wopi.domain.storages import FolderEntry, FolderPage, ProbeReport, Storage
+from genro_wopi.domain.storages import FolderEntry, FolderPage, OddAnswerError, ProbeReport, Storage
 
 LEASE_WAIT_S: Final = 5.0
+EMPTY_PAGES_MAX: Final = 20
+"""Parts of a list with nothing in them, one after the other; some stores give a few."""
 
 
 async def build(storage: Storage, surroundings: StorageSurroundings) -> "S3Storage":
@@ -53,7 +57,8 @@ async def build(storage: Storage, surroundings: StorageSurroundings) -> "S3Stora
         ca_certificate=str(config.get("ca_certificate") or ""),
         hands_out_urls=bool(config.get("file_url", False)),
     )
-    backend = await S3Storage.connect(settings, storage.probe)
+    require_place("prefix", settings.prefix)
+    backend = await S3Storage.connect(settings, storage.probe, surroundings.records(storage))
     if storage.probe is not None and storage.probe.storage_class == "B":
         leases, name = surroundings.leases, f"{storage.tenant_id}/{storage.name}"
         backend.lease = lambda path: leases.held(f"{name}/{path}", wait_s=LEASE_WAIT_S)
@@ -78,10 +83,12 @@ class S3Storage(S3Bucket):
     """Implements `StorageBackend` over one bucket and prefix."""
 
     @classmethod
-    async def connect(cls, settings: S3Settings, probe: ProbeReport | None) -> "S3Storage":
+    async def connect(
+        cls, settings: S3Settings, probe: ProbeReport | None, records: Records | None = None
+    ) -> "S3Storage":
         """Open the client; nothing is sent yet."""
         stack = AsyncExitStack()
-        return cls(await open_client(stack, settings), stack, settings, probe)
+        return cls(await open_client(stack, settings), stack, settings, probe, records)
 
     def node(self, path: StoragePath) -> S3Node:
         """See StorageBackend."""
@@ -89,15 +96,19 @@ class S3Storage(S3Bucket):
 
     async def list_folder(self, path: StoragePath, *, limit: int) -> list[FolderEntry]:
         """See StorageBackend."""
-        found: list[FolderEntry] = []
-        cursor = ""
+        found: dict[str, FolderEntry] = {}
+        cursor, empty = "", 0
         while len(found) < limit:
             page = await self.list_page(path, limit=limit - len(found), cursor=cursor)
-            found += page.entries
+            before = len(found)
+            found |= {entry.name: entry for entry in page.entries}
+            empty = empty + 1 if len(found) == before else 0
             cursor = page.cursor
             if not cursor:
                 break
-        return sorted(found, key=lambda e: e.name)
+            if empty > EMPTY_PAGES_MAX:
+                raise OddAnswerError("The store's list goes on and has nothing new in it.")
+        return sorted(found.values(), key=lambda e: e.name)
 
     async def list_page(self, path: StoragePath, *, limit: int, cursor: str) -> FolderPage:
         """See StorageBackend; the cursor is the store's own."""
@@ -115,8 +126,10 @@ class S3Storage(S3Bucket):
             raise translated(error) from error
         if path and not cursor and not (answer.get("CommonPrefixes") or answer.get("Contents")):
             raise NotFoundError("There is no such folder in the storage.")
-        following = answer["NextContinuationToken"] if answer.get("IsTruncated") else ""
-        return FolderPage(_entries(answer, prefix), str(following))
+        following = ""
+        if answer.get("IsTruncated"):
+            following = next_place(answer.get("NextContinuationToken"), cursor)
+        return FolderPage(sound(_entries(answer, prefix), self.records, 2 * PAGE_MAX), following)
 
     async def make_folder(self, path: StoragePath) -> None:
         """See StorageBackend; an empty object named as the folder marks it."""
@@ -148,20 +161,25 @@ class S3Storage(S3Bucket):
 
 
 def _entries(answer: dict[str, Any], prefix: str) -> list[FolderEntry]:
-    """Read a list; the host's own folder, and the marker of the folder itself, are left out."""
+    """Read a list; the marker of the folder itself is left out, and what lies elsewhere."""
+    folders = [str(folder.get("Prefix", "")) for folder in answer.get("CommonPrefixes", [])]
     entries = [
-        FolderEntry(name=name, is_folder=True, size_bytes=0, modified_us=0)
-        for folder in answer.get("CommonPrefixes", [])
-        if (name := str(folder["Prefix"])[len(prefix) :].rstrip("/")) != RESERVED_SEGMENT
+        FolderEntry(name=name[len(prefix) : -1], is_folder=True, size_bytes=0, modified_us=0)
+        for name in folders
+        if name.startswith(prefix) and name.endswith("/")
     ]
-    entries += [
-        FolderEntry(
-            name=name,
-            is_folder=False,
-            size_bytes=int(item["Size"]),
-            modified_us=storage_time_us(item["LastModified"]),
-        )
-        for item in answer.get("Contents", [])
-        if (name := str(item["Key"])[len(prefix) :])
-    ]
+    for item in answer.get("Contents", []):
+        key = str(item.get("Key", ""))
+        if key.startswith(prefix) and key != prefix:
+            with suppress(OddAnswerError):
+                entries.append(_file_entry(item, key[len(prefix) :]))
     return sorted(entries, key=lambda e: e.name)
+
+
+def _file_entry(item: dict[str, Any], name: str) -> FolderEntry:
+    return FolderEntry(
+        name=name,
+        is_folder=False,
+        size_bytes=size_of(item.get("Size")),
+        modified_us=storage_time_us(item.get("LastModified")),
+    )

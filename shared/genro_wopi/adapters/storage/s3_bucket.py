@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
+from genro_wopi.adapters.storage.records import Records
 from genro_wopi.adapters.storage.s3_client import (
     LARGE_BYTES,
     LARGE_READ_TIMEOUT_S,
@@ -12,7 +13,7 @@ from genro_wopi.adapters.storage.s3_client import (
     S3Settings,
     open_client,
 )
-from genro_wopi.domain.paths import StoragePath, history_folder
+from genro_wopi.domain.paths import StoragePath, history_folder, inner_path
 from genro_wopi.domain.storages import ProbeReport
 
 
@@ -25,9 +26,11 @@ class S3Bucket:
         stack: AsyncExitStack,
         settings: S3Settings,
         probe: ProbeReport | None,
+        records: Records | None = None,
     ) -> None:
         self.client = client
         self.settings = settings
+        self.records = records or Records()
         self.etag_quoted = probe.etag_quoted if probe else True
         self.versioned = probe.versioned if probe else False
         self.copies_checked = probe.copies_checked if probe else False
@@ -70,8 +73,12 @@ class S3Bucket:
         )
 
     def key(self, path: str) -> str:
-        """Return the object's key."""
-        return f"{self.settings.prefix}{path}"
+        """Return the object's key.
+
+        Raises:
+            NotFoundError: the path leads out of the storage; some stores keep objects as files.
+        """
+        return f"{self.settings.prefix}{inner_path(path)}"
 
     def history_prefix(self, path: StoragePath) -> str:
         """Return what the keys of a file's kept versions begin with."""

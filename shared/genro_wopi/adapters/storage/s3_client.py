@@ -11,10 +11,11 @@ from aiobotocore.session import (
     get_session,  # pyright: ignore[reportUnknownVariableType] - untyped library
 )
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from genro_wopi.domain.errors import StorageFullError
 from genro_wopi.domain.secrets import Secret
-from genro_wopi.domain.storages import HeadChangedError, StorageFaultError
+from genro_wopi.domain.storages import HeadChangedError, OddAnswerError, StorageFaultError
 
 CONNECT_TIMEOUT_S: Final = 2
 READ_TIMEOUT_S: Final = 8
@@ -142,8 +143,12 @@ async def open_client(
     return cast("S3Client", await stack.enter_async_context(cast("Any", context)))
 
 
-FAULTS: Final = (ClientError, BotoCoreError, OSError, TimeoutError)
-"""What a call can raise: `translated` says what it means."""
+FAULTS: Final = (
+    *(ClientError, BotoCoreError, OSError, TimeoutError, ResponseParserError),
+    *(ValueError, TypeError, LookupError, AttributeError, RecursionError),
+)
+"""What a call can raise: `translated` says what it means. The second line is what the library meets
+in an answer that is no answer of S3."""
 
 
 def translated(error: Exception) -> Exception:
@@ -156,12 +161,15 @@ def translated(error: Exception) -> Exception:
         if status in _CHANGED:
             return HeadChangedError(f"The store refused the condition ({code}).")
         return StorageFaultError(f"The store answered {status} {code}.")
-    return StorageFaultError(f"The store does not answer ({type(error).__name__}).")
+    if isinstance(error, (BotoCoreError, OSError, TimeoutError)):
+        return StorageFaultError(f"The store does not answer ({type(error).__name__}).")
+    return OddAnswerError(f"The store's answer is none of S3 ({type(error).__name__}).")
 
 
 def status_of(error: ClientError) -> int:
     """Return the HTTP status of a refusal."""
-    return int(_response(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    status = _response(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status if isinstance(status, int) else 0
 
 
 def _response(error: ClientError) -> dict[str, Any]:

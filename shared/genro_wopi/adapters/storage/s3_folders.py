@@ -16,7 +16,12 @@ from genro_wopi.adapters.storage.s3_node import S3Node
 from genro_wopi.domain.errors import AlreadyExistsError, ConflictError, NotFoundError
 from genro_wopi.domain.files import Head
 from genro_wopi.domain.paths import StoragePath
-from genro_wopi.domain.storages import FileBusyError, HeadChangedError, StorageFaultError
+from genro_wopi.domain.storages import (
+    FileBusyError,
+    HeadChangedError,
+    OddAnswerError,
+    StorageFaultError,
+)
 
 COPY_ATTEMPTS_MAX: Final = 5
 HISTORY_MAX: Final = 200
@@ -80,7 +85,11 @@ async def move_object(
 
 async def purge_object(bucket: S3Bucket, path: StoragePath) -> None:
     """See StorageBackend.purge."""
+    gone: set[str] = set()
     while kept := await kept_objects(bucket, path, limit=HISTORY_MAX):
+        if all(old.key in gone for old in kept):
+            raise OddAnswerError("The store goes on listing what it said that it deleted.")
+        gone |= {old.key for old in kept}
         for old in kept:
             await _call(bucket.client.delete_object(Bucket=bucket.settings.bucket, **old.reference))
     if await S3Node(bucket, path).stat() is None:
@@ -88,7 +97,8 @@ async def purge_object(bucket: S3Bucket, path: StoragePath) -> None:
     reference = {"Key": bucket.key(path)}
     if bucket.versioned:
         head = await _call(bucket.client.head_object(Bucket=bucket.settings.bucket, **reference))
-        reference["VersionId"] = str(head["VersionId"])
+        if head.get("VersionId"):
+            reference["VersionId"] = str(head["VersionId"])
     await _call(bucket.client.delete_object(Bucket=bucket.settings.bucket, **reference))
 
 
@@ -115,7 +125,10 @@ async def _keys(bucket: S3Bucket, prefix: str, *, limit: int) -> list[str]:
     answer = await _call(
         bucket.client.list_objects_v2(Bucket=bucket.settings.bucket, Prefix=prefix, MaxKeys=limit)
     )
-    return [str(item["Key"]) for item in answer.get("Contents", [])]
+    found = [str(item.get("Key", "")) for item in answer.get("Contents", [])]
+    if not all(key.startswith(prefix) for key in found):
+        raise OddAnswerError("The store lists what lies elsewhere.")
+    return found
 
 
 async def _copy(

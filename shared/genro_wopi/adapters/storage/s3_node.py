@@ -4,11 +4,13 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Any, Final, cast
 
+import msgspec
 from botocore.exceptions import ClientError
 
+from genro_wopi.adapters.storage.answers import fingerprint_of, size_of, storage_time_us
+from genro_wopi.adapters.storage.records import Records
 from genro_wopi.adapters.storage.s3_bucket import S3Bucket
 from genro_wopi.adapters.storage.s3_client import (
     FAULTS,
@@ -17,10 +19,14 @@ from genro_wopi.adapters.storage.s3_client import (
     status_of,
     translated,
 )
-from genro_wopi.adapters.storage.s3_kept import KeptObject, kept_objects, kept_reference
+from genro_wopi.adapters.storage.s3_kept import (
+    KeptObject,
+    is_name,
+    kept_objects,
+    kept_reference,
+)
 from genro_wopi.domain.errors import NotFoundError, UnavailableError
 from genro_wopi.domain.files import Evidence, Head, KeptVersion, foreign_version
-from genro_wopi.domain.identifiers import Version
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.rescues import rescued_path
 from genro_wopi.domain.storages import (
@@ -59,13 +65,14 @@ class S3Node:
     async def stat(self) -> Head | None:
         """See StorageNode."""
         try:
-            return _head(await self._storage.client.head_object(**self._object))
+            answer = await self._storage.client.head_object(**self._object)
         except ClientError as error:
             if status_of(error) == NOT_FOUND:
                 return None
             raise _as_fault(error) from error
         except FAULTS as error:
             raise translated(error) from error
+        return _head(answer, self._storage.records)
 
     @asynccontextmanager
     async def open_read(
@@ -76,7 +83,7 @@ class S3Node:
         if first or last is not None:
             parameters["Range"] = f"bytes={first}-{'' if last is None else last}"
         async with self._opened(parameters) as (answer, chunks):
-            yield OpenFile(_head(answer), chunks)
+            yield OpenFile(_head(answer, self._storage.records), chunks)
 
     async def write_if(self, body: Body, evidence: Evidence, expected: Head | None) -> Head:
         """See StorageNode."""
@@ -98,11 +105,12 @@ class S3Node:
         )
 
     async def _write(self, body: Body, evidence: Evidence, condition: dict[str, object]) -> Head:
+        evidence = self._storage.records.own(evidence)
         answer = await self._put(
             body, {**self._object, **condition, "Metadata": _metadata(evidence)}
         )
         return Head(
-            fingerprint=str(answer["ETag"]),
+            fingerprint=fingerprint_of(answer.get("ETag")),
             size_bytes=body.size_bytes,
             modified_us=evidence.last_modified_us,
             evidence=evidence,
@@ -154,7 +162,7 @@ class S3Node:
     async def find_version(self, version: str) -> KeptVersion | None:
         """See StorageNode; a bucket that keeps versions itself must be searched."""
         if not self._storage.versioned:
-            return await self._kept(version)
+            return await self._kept(version) if is_name(version) else None
         for reference in await kept_objects(self._storage, self._path, limit=VERSIONS_MAX):
             kept = await self._kept(reference.key)
             if kept is not None and kept.version == version:
@@ -173,7 +181,13 @@ class S3Node:
             raise _as_fault(error) from error
         except FAULTS as error:
             raise translated(error) from error
-        head = _head(answer)
+        head = _head(answer, self._storage.records)
+        if not self._storage.records.owner.shows(
+            has_evidence=head.evidence is not None,
+            has_bad_record=head.has_bad_record,
+            modified_us=head.modified_us,
+        ):
+            return None
         return KeptVersion(
             key=key,
             size_bytes=head.size_bytes,
@@ -277,58 +291,53 @@ def _as_fault(error: ClientError) -> Exception:
     return fault
 
 
-def _head(answer: dict[str, Any]) -> Head:
-    size_bytes = int(answer["ContentLength"])
-    content_range = str(answer.get("ContentRange", ""))
-    if "/" in content_range:
-        size_bytes = int(content_range.rpartition("/")[2])
+def _head(answer: dict[str, Any], records: Records) -> Head:
+    """Read what the store says of an object, and the evidence that it carries.
+
+    Raises:
+        OddAnswerError: it says what cannot be.
+    """
+    total = str(answer.get("ContentRange") or "").rpartition("/")[2]
+    evidence, is_bad = _evidence(answer.get("Metadata"), records)
     return Head(
-        fingerprint=str(answer["ETag"]),
-        size_bytes=size_bytes,
-        modified_us=storage_time_us(answer["LastModified"]),
-        evidence=_evidence({k.lower(): str(v) for k, v in answer.get("Metadata", {}).items()}),
+        fingerprint=fingerprint_of(answer.get("ETag")),
+        size_bytes=size_of(total or answer.get("ContentLength", "")),
+        modified_us=storage_time_us(answer.get("LastModified")),
+        evidence=evidence,
+        has_bad_record=is_bad,
     )
 
 
-def storage_time_us(moment: datetime) -> int:
-    """Return when a store says that something was written."""
-    return int(moment.timestamp() * 1_000_000)
+_NAMES: Final = {
+    f.name: _META + f.name.removeprefix("is_").removesuffix("_us").replace("_", "-")
+    for f in msgspec.structs.fields(Evidence)
+}
+"""Fields of evidence, as an object's metadata names them."""
 
 
 def _metadata(evidence: Evidence) -> dict[str, str]:
+    values = {field: getattr(evidence, field) for field in _NAMES}
     return {
-        f"{_META}save-id": evidence.save_id,
-        f"{_META}session": evidence.session,
-        f"{_META}epoch": str(evidence.epoch),
-        f"{_META}attempt": str(evidence.attempt),
-        f"{_META}base": evidence.base,
-        f"{_META}sequence": str(evidence.sequence),
-        f"{_META}version": evidence.version,
-        f"{_META}last-modified": str(evidence.last_modified_us),
-        f"{_META}sha256": evidence.sha256,
-        f"{_META}lock": evidence.lock,
-        f"{_META}file-id": evidence.file_id,
-        f"{_META}autosave": str(int(evidence.is_autosave)),
-        f"{_META}forced": str(int(evidence.is_forced)),
+        _NAMES[field]: str(int(value) if isinstance(value, bool) else value)
+        for field, value in values.items()
+        if field != "tenant" or value
     }
 
 
-def _evidence(metadata: dict[str, str]) -> Evidence | None:
-    try:
-        return Evidence(
-            save_id=metadata[f"{_META}save-id"],
-            session=metadata.get(f"{_META}session", ""),
-            epoch=int(metadata[f"{_META}epoch"]),
-            attempt=int(metadata[f"{_META}attempt"]),
-            base=metadata.get(f"{_META}base", ""),
-            sequence=int(metadata[f"{_META}sequence"]),
-            version=Version(metadata[f"{_META}version"]),
-            last_modified_us=int(metadata[f"{_META}last-modified"]),
-            sha256=metadata[f"{_META}sha256"],
-            lock=metadata.get(f"{_META}lock", ""),
-            file_id=metadata.get(f"{_META}file-id", ""),
-            is_autosave=metadata.get(f"{_META}autosave") == "1",
-            is_forced=metadata.get(f"{_META}forced") == "1",
-        )
-    except (KeyError, ValueError):
-        return None
+def _evidence(metadata: object, records: Records) -> tuple[Evidence | None, bool]:
+    """Read evidence; None where there is none that counts, and whether there is any."""
+    if not isinstance(metadata, dict):
+        return None, False
+    table = cast("dict[object, object]", metadata)
+    found = {str(name).lower(): str(value) for name, value in table.items()}
+    values: dict[str, str | bool] = {
+        field: found[name] for field, name in _NAMES.items() if name in found
+    }
+    if not values:
+        return None, False
+    values |= {flag: values.get(flag) == "1" for flag in ("is_autosave", "is_forced")}
+    for text in ("session", "base"):
+        values.setdefault(text, "")
+    evidence = records.convert(values, Evidence, "evidence")
+    counts = evidence is not None and records.counts(evidence)
+    return (evidence, False) if counts else (None, True)

@@ -13,22 +13,26 @@ whoever sees it compares the digest of the bytes and completes what is missing.
 
 import asyncio
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
+from msgspec import Meta
 
+from genro_wopi.adapters.storage.answers import FINGERPRINT_SIZE_MAX, sound
 from genro_wopi.adapters.storage.plain_store import Entry, PlainStore
+from genro_wopi.adapters.storage.records import RECORD_BYTES_MAX, Records
 from genro_wopi.domain.errors import (
     AlreadyExistsError,
     ConflictError,
     NotFoundError,
 )
-from genro_wopi.domain.files import Evidence, Head, KeptVersion, foreign_version
+from genro_wopi.domain.files import Evidence, Head, KeptVersion, Whole, foreign_version
 from genro_wopi.domain.memory_body import MemoryBody
-from genro_wopi.domain.paths import RESERVED_SEGMENT, StoragePath, history_folder
+from genro_wopi.domain.paths import StoragePath, history_folder
 from genro_wopi.domain.rescues import rescued_path
 from genro_wopi.domain.storages import (
     Body,
@@ -49,23 +53,24 @@ FOLDER_MAX: Final = 100_000
 REMEMBERED: Final = 4096
 """Files whose evidence a process remembers by their fingerprint."""
 
-RECORD_BYTES_MAX: Final = 64 * 1024
 OPEN_ATTEMPTS: Final = 8
 
 _RECORD: Final = ".json"
+_NAME: Final = re.compile(r"(?:[0-9]{1,16}\.|kept-)[A-Za-z0-9_-]{1,64}")
+"""What kept bytes are named after: a version."""
 
 
 class Latest(msgspec.Struct, frozen=True, kw_only=True):
     """The newest version that was committed."""
 
-    fingerprint: str
+    fingerprint: Annotated[str, Meta(max_length=FINGERPRINT_SIZE_MAX)]
     evidence: Evidence
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
     """A version that is being written."""
 
-    size_bytes: int
+    size_bytes: Whole
     evidence: Evidence
 
 
@@ -75,8 +80,9 @@ R = TypeVar("R", Latest, Pending, Evidence)
 class SidecarStorage:
     """Implements `StorageBackend` over a plain store."""
 
-    def __init__(self, store: PlainStore, now_us: int) -> None:
+    def __init__(self, store: PlainStore, now_us: int, records: Records | None = None) -> None:
         self.store = store
+        self.records = records or Records()
         self._opened_us = now_us
         self._remembered: OrderedDict[tuple[str, str], Evidence] = OrderedDict()
 
@@ -87,7 +93,7 @@ class SidecarStorage:
     async def list_folder(self, path: StoragePath, *, limit: int) -> list[FolderEntry]:
         """See StorageBackend."""
         entries = await self.store.list_folder(path, limit=limit + 1)
-        return [
+        shown = (
             FolderEntry(
                 name=e.name,
                 is_folder=e.is_folder,
@@ -95,8 +101,8 @@ class SidecarStorage:
                 modified_us=e.modified_us,
             )
             for e in sorted(entries, key=lambda e: e.name)
-            if path or e.name != RESERVED_SEGMENT
-        ][:limit]
+        )
+        return sound(shown, self.records, limit)
 
     async def list_page(self, path: StoragePath, *, limit: int, cursor: str) -> FolderPage:
         """See StorageBackend."""
@@ -158,15 +164,22 @@ class SidecarStorage:
         """See StorageBackend."""
         await self.store.aclose()
 
-    async def record(self, path: str, kind: type[R]) -> R | None:
-        """Read a record; None where there is none that can be read."""
+    async def record(self, path: str, kind: type[R]) -> tuple[R | None, bool]:
+        """Read a record; None where there is none that counts, and whether there is one at all."""
         try:
-            async with self.store.read(StoragePath(path)) as (entry, chunks):
-                if entry.size_bytes > RECORD_BYTES_MAX:
-                    return None
-                return msgspec.json.decode(b"".join([c async for c in chunks]), type=kind)
-        except (NotFoundError, msgspec.DecodeError):
-            return None
+            async with self.store.read(StoragePath(path)) as (_, chunks):
+                received = bytearray()
+                async for chunk in chunks:
+                    received += chunk
+                    if len(received) > RECORD_BYTES_MAX:
+                        break
+        except NotFoundError:
+            return None, False
+        is_large = len(received) > RECORD_BYTES_MAX
+        record = self.records.read(None if is_large else bytes(received), kind, "history")
+        evidence = record if isinstance(record, Evidence) else record and record.evidence
+        counts = evidence is not None and self.records.counts(evidence)
+        return (record if counts else None), True
 
     async def keep_record(self, path: str, record: msgspec.Struct) -> None:
         """Write a record."""
@@ -235,6 +248,7 @@ class SidecarNode:
         async with self._store.held(self._path) as hold:
             found = None if hold.made_file else await self.stat()
             require_same(found, expected)
+            evidence = self._storage.records.own(evidence)
             pending = Pending(size_bytes=body.size_bytes, evidence=evidence)
             await self._storage.keep_record(f"{self._history}/pending{_RECORD}", pending)
             await self._store.put(self._path, body, hold)
@@ -246,22 +260,23 @@ class SidecarNode:
 
     async def head(self, entry: Entry) -> Head:
         """Return an entry with its evidence, completing what a writer that died left open."""
-        evidence = self._storage.recall(self._path, entry.fingerprint)
+        storage, fingerprint = self._storage, entry.fingerprint
+        evidence = storage.recall(self._path, fingerprint)
         if evidence is not None:
             return _head(entry, evidence)
-        latest = await self._storage.record(f"{self._history}/latest{_RECORD}", Latest)
-        if latest is not None and latest.fingerprint == entry.fingerprint:
-            await self._storage.remember(
-                self._path, entry.fingerprint, latest.evidence, write=False
-            )
+        latest, is_there = await storage.record(f"{self._history}/latest{_RECORD}", Latest)
+        if latest is not None and latest.fingerprint == fingerprint:
+            await storage.remember(self._path, fingerprint, latest.evidence, write=False)
             return _head(entry, latest.evidence)
-        pending = await self._storage.record(f"{self._history}/pending{_RECORD}", Pending)
+        is_bad = is_there and latest is None
+        pending, is_there = await storage.record(f"{self._history}/pending{_RECORD}", Pending)
+        is_bad = is_bad or (is_there and pending is None)
         if pending is None or pending.size_bytes != entry.size_bytes:
-            return _head(entry, None)
+            return _head(entry, None, is_bad=is_bad)
         seen, digest = await self._digest()
-        if seen.fingerprint != entry.fingerprint or digest != pending.evidence.sha256:
-            return _head(entry, None)
-        await self._storage.remember(self._path, entry.fingerprint, pending.evidence)
+        if seen.fingerprint != fingerprint or digest != pending.evidence.sha256:
+            return _head(entry, None, is_bad=is_bad)
+        await storage.remember(self._path, fingerprint, pending.evidence)
         return _head(entry, pending.evidence)
 
     async def keep(self, head: Head) -> None:
@@ -280,19 +295,20 @@ class SidecarNode:
             entries = await self._store.list_folder(self._history, limit=KEPT_MAX)
         except NotFoundError:
             return []
-        kept = [e for e in entries if not e.is_folder and not e.name.endswith(_RECORD)]
+        kept = [e for e in entries if not e.is_folder and _NAME.fullmatch(e.name)]
         kept.sort(key=lambda e: (e.modified_us, _sequence(e.name)), reverse=True)
         gate = asyncio.Semaphore(RECORDS_AT_ONCE)
 
-        async def look(entry: Entry) -> KeptVersion:
+        async def look(entry: Entry) -> KeptVersion | None:
             async with gate:
                 return await self._kept(entry, entry.name)
 
-        return list(await asyncio.gather(*map(look, kept[:limit])))
+        found = await asyncio.gather(*map(look, kept[:limit]))
+        return [version for version in found if version is not None]
 
     async def find_version(self, version: str) -> KeptVersion | None:
         """See StorageNode."""
-        if "/" in version or version.endswith(_RECORD):
+        if _NAME.fullmatch(version) is None:
             return None
         entry = await self._store.stat(StoragePath(f"{self._history}/{version}"))
         return None if entry is None or entry.is_folder else await self._kept(entry, version)
@@ -300,15 +316,19 @@ class SidecarNode:
     @asynccontextmanager
     async def open_version(self, key: str) -> AsyncGenerator[AsyncIterator[bytes]]:
         """See StorageNode."""
-        name = key.replace("/", "")
-        async with self._store.read(StoragePath(f"{self._history}/{name}")) as (_, chunks):
+        async with self._store.read(self._kept_path(key)) as (_, chunks):
             yield chunks
 
     async def discard_version(self, key: str) -> None:
         """See StorageNode."""
-        name = key.replace("/", "")
-        await self._store.remove(StoragePath(f"{self._history}/{name}"))
-        await self._store.remove(StoragePath(f"{self._history}/{name}{_RECORD}"))
+        path = self._kept_path(key)
+        await self._store.remove(path)
+        await self._store.remove(StoragePath(f"{path}{_RECORD}"))
+
+    def _kept_path(self, key: str) -> StoragePath:
+        if _NAME.fullmatch(key) is None:
+            raise NotFoundError("There is no such version.")
+        return StoragePath(f"{self._history}/{key}")
 
     async def tidy(self) -> None:
         """See StorageNode; what a writer leaves is one small record, replaced by the next."""
@@ -327,13 +347,21 @@ class SidecarNode:
         """See StorageNode."""
         await self._store.remove(rescued_path(rescue_id))
 
-    async def _kept(self, entry: Entry, name: str) -> KeptVersion:
+    async def _kept(self, entry: Entry, name: str) -> KeptVersion | None:
         path = f"{self._history}/{name}{_RECORD}"
+        evidence, is_there = await self._storage.record(path, Evidence)
+        is_shown = self._storage.records.owner.shows(
+            has_evidence=evidence is not None,
+            has_bad_record=is_there and evidence is None,
+            modified_us=entry.modified_us,
+        )
+        if not is_shown:
+            return None
         return KeptVersion(
             key=name,
             size_bytes=entry.size_bytes,
             modified_us=entry.modified_us,
-            evidence=await self._storage.record(path, Evidence),
+            evidence=evidence,
         )
 
     async def _digest(self) -> tuple[Entry, str]:
@@ -344,12 +372,13 @@ class SidecarNode:
         return entry, digest.hexdigest()
 
 
-def _head(entry: Entry, evidence: Evidence | None) -> Head:
+def _head(entry: Entry, evidence: Evidence | None, *, is_bad: bool = False) -> Head:
     return Head(
         fingerprint=entry.fingerprint,
         size_bytes=entry.size_bytes,
         modified_us=entry.modified_us,
         evidence=evidence,
+        has_bad_record=is_bad,
     )
 
 
@@ -359,4 +388,4 @@ def _short(head: Head) -> str:
 
 def _sequence(version: str) -> int:
     number = version.partition(".")[0]
-    return int(number) if number.isdigit() else 0
+    return int(number) if number.isascii() and number.isdigit() else 0

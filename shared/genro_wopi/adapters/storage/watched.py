@@ -1,13 +1,14 @@
 """A back end that is watched: its calls are timed, and it is left alone while it keeps failing."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from genro_wopi.adapters.tracing import SpanScope, span
 from genro_wopi.domain.circuit import Circuit
+from genro_wopi.domain.errors import HostError
 from genro_wopi.domain.files import Evidence, Head, KeptVersion
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.storages import (
@@ -15,6 +16,7 @@ from genro_wopi.domain.storages import (
     Capabilities,
     FolderEntry,
     FolderPage,
+    OddAnswerError,
     OpenFile,
     ProbeReport,
     StorageBackend,
@@ -22,6 +24,8 @@ from genro_wopi.domain.storages import (
     StorageNode,
     StorageProtocol,
 )
+
+T = TypeVar("T")
 
 
 class StorageObserver(Protocol):
@@ -37,6 +41,19 @@ class StorageObserver(Protocol):
         """Take that a storage of this protocol is left alone from now on, or is called again."""
         ...
 
+    def bad_record(self, protocol: StorageProtocol, kind: str) -> None:
+        """Take that something in a storage was passed over: it cannot be read, or another's.
+
+        Args:
+            protocol: of the storage.
+            kind: ``history``, ``evidence``, ``note`` or ``name``.
+        """
+        ...
+
+    def odd_answer(self, protocol: StorageProtocol, operation: str, error: Exception) -> None:
+        """Take that a storage answered what its back end does not understand."""
+        ...
+
 
 class Unobserved:
     """Implements `StorageObserver` for programs that count nothing."""
@@ -47,6 +64,12 @@ class Unobserved:
         """See StorageObserver."""
 
     def circuit(self, protocol: StorageProtocol, *, is_open: bool) -> None:
+        """See StorageObserver."""
+
+    def bad_record(self, protocol: StorageProtocol, kind: str) -> None:
+        """See StorageObserver."""
+
+    def odd_answer(self, protocol: StorageProtocol, operation: str, error: Exception) -> None:
         """See StorageObserver."""
 
 
@@ -69,6 +92,40 @@ class Watch:
                 has no second chance.
         """
         return _Call(self, operation, is_last_resort=is_last_resort)
+
+    def understood(self, operation: str, error: BaseException | None) -> OddAnswerError | None:
+        """Say in the domain's words what a back end did not expect; None where it did.
+
+        Back ends check what stores answer. Whatever an answer makes them raise all the same, be it
+        an error of a library that nobody knew of, is that storage's fault and no end of a process.
+        """
+        if error is None or not isinstance(error, Exception) or isinstance(error, HostError):
+            return None
+        self.observer.odd_answer(self.protocol, operation, error)
+        odd = OddAnswerError("The storage answers what this host does not understand.")
+        odd.__cause__ = error
+        return odd
+
+    async def uncounted(self, operation: str, work: Awaitable[T]) -> T:
+        """Wait for what says nothing about how well the store is."""
+        try:
+            return await work
+        except Exception as error:
+            odd = self.understood(operation, error)
+            if odd is None:
+                raise
+            raise odd from error
+
+    async def read(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Watch the bytes of an open file."""
+        try:
+            async for chunk in chunks:
+                yield chunk
+        except Exception as error:
+            odd = self.understood("read", error)
+            if odd is None:
+                raise
+            raise odd from error
 
 
 class _Call:
@@ -97,6 +154,8 @@ class _Call:
     ) -> None:
         watch, seconds = self._watch, time.perf_counter() - self._started_s
         self._span.__exit__(kind, error, traceback)
+        odd = watch.understood(self._operation, error)
+        error = odd or error
         was_open, is_fault = watch.circuit.is_open, isinstance(error, StorageFaultError)
         if is_fault:
             watch.circuit.failed()
@@ -105,6 +164,8 @@ class _Call:
         if watch.circuit.is_open is not was_open:
             watch.observer.circuit(watch.protocol, is_open=watch.circuit.is_open)
         watch.observer.called(watch.protocol, self._operation, seconds, failed=is_fault)
+        if odd is not None:
+            raise odd from odd.__cause__
 
 
 class WatchedNode:
@@ -140,11 +201,11 @@ class WatchedNode:
             with self._watch.call("read"):
                 opening = self._node.open_read(first=first, last=last)
                 opened = await stack.enter_async_context(opening)
-            yield opened
+            yield OpenFile(opened.head, self._watch.read(opened.chunks))
 
     async def presigned_url(self, *, life_s: int) -> str | None:
         """See StorageNode."""
-        return await self._node.presigned_url(life_s=life_s)
+        return await self._watch.uncounted("sign", self._node.presigned_url(life_s=life_s))
 
     async def write_if(self, body: Body, evidence: Evidence, expected: Head | None) -> Head:
         """See StorageNode."""
@@ -201,7 +262,7 @@ class WatchedNode:
         async with AsyncExitStack() as stack:
             with self._watch.call(operation):
                 chunks = await stack.enter_async_context(opening)
-            yield chunks
+            yield self._watch.read(chunks)
 
 
 class WatchedBackend:
@@ -249,7 +310,7 @@ class WatchedBackend:
 
     async def probe(self) -> ProbeReport:
         """See StorageBackend; what it finds is an operator's question, and asked in any case."""
-        return await self._backend.probe()
+        return await self._watch.uncounted("probe", self._backend.probe())
 
     async def aclose(self) -> None:
         """See StorageBackend."""

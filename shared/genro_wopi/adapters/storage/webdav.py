@@ -9,13 +9,14 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
 from genro_wopi.adapters.http.fetch import Answer
 from genro_wopi.adapters.storage.plain_store import Entry, Hold
 from genro_wopi.adapters.storage.sidecar import SidecarStorage
-from genro_wopi.adapters.storage.surroundings import StorageSurroundings, invalid
+from genro_wopi.adapters.storage.surroundings import StorageSurroundings, invalid, require_place
 from genro_wopi.adapters.storage.webdav_client import (
     DavClient,
     DavSettings,
@@ -61,7 +62,7 @@ async def build(storage: Storage, surroundings: StorageSurroundings) -> SidecarS
     await surroundings.egress.check_url(url, field="config.url")
     if "?" in url or "#" in url:
         raise invalid("url", "use the address of a folder, without '?' and '#'")
-
+    require_place("url", urlsplit(url).path)
     settings = DavSettings(
         url=url,
         username=str(config["username"]) if config.get("username") else None,
@@ -70,7 +71,7 @@ async def build(storage: Storage, surroundings: StorageSurroundings) -> SidecarS
         verify_tls=bool(config.get("verify_tls", True)),
     )
     store = DavStore(DavClient(settings, surroundings.egress))
-    return SidecarStorage(store, SystemClock().now_us())
+    return SidecarStorage(store, SystemClock().now_us(), surroundings.records(storage))
 
 
 class DavHold(msgspec.Struct, frozen=True):
@@ -92,7 +93,7 @@ class DavStore:
     async def stat(self, path: StoragePath) -> Entry | None:
         """See PlainStore."""
         found = await self._client.list_entries(path, depth=0)
-        return found[0] if found else None
+        return found.itself if found else None
 
     @asynccontextmanager
     async def read(
@@ -142,11 +143,11 @@ class DavStore:
     async def list_folder(self, path: StoragePath, *, limit: int) -> list[Entry]:
         """See PlainStore."""
         found = await self._client.list_entries(path, depth=1)
-        if found is None or not found[0].is_folder:
+        if found is None or found.itself is None or not found.itself.is_folder:
             if not path:
                 return []
             raise NotFoundError("There is no such folder in the storage.")
-        return found[1 : limit + 1]
+        return found.children[:limit]
 
     async def make_folder(self, path: StoragePath) -> None:
         """See PlainStore."""

@@ -19,10 +19,13 @@ from defusedxml.ElementTree import ParseError, fromstring
 
 from genro_wopi.adapters.http.egress import EgressPolicy, GuardedNetwork
 from genro_wopi.adapters.http.fetch import FAULTS, Answer, lower_names
+from genro_wopi.adapters.storage.answers import fingerprint_of as check_fingerprint
+from genro_wopi.adapters.storage.answers import size_of, storage_time_us
 from genro_wopi.adapters.storage.plain_store import Entry
 from genro_wopi.domain.errors import NotFoundError, StorageFullError
+from genro_wopi.domain.paths import inner_path
 from genro_wopi.domain.secrets import Secret
-from genro_wopi.domain.storages import Body, StorageFaultError
+from genro_wopi.domain.storages import Body, OddAnswerError, StorageFaultError
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -57,12 +60,21 @@ class DavSettings(msgspec.Struct, frozen=True, kw_only=True):
     verify_tls: bool = True
 
 
+class Listing(msgspec.Struct, frozen=True):
+    """What a server says of a path."""
+
+    itself: Entry | None
+    """None where it says nothing of the path itself, or that a lock holds nothing there."""
+    children: list[Entry]
+    """By name."""
+
+
 class DavClient:
     """Sends requests to paths below one address."""
 
     def __init__(self, settings: DavSettings, egress: EgressPolicy) -> None:
         self._settings = settings
-        self._root = urlsplit(settings.url).path
+        self._root = unquote(urlsplit(settings.url).path).rstrip("/")
         context = ssl.create_default_context()
         if not settings.verify_tls:
             context.check_hostname = False
@@ -76,7 +88,13 @@ class DavClient:
         self._credentials = _authorization(settings)
 
     def url(self, path: str) -> str:
-        """Return the address of a path."""
+        """Return the address of a path.
+
+        Raises:
+            NotFoundError: it leads out of the storage, or would at a server that decodes twice.
+        """
+        for decoded in (path, unquote(path), unquote(unquote(path))):
+            inner_path(decoded)
         return f"{self._settings.url}/{quote(path)}" if path else f"{self._settings.url}/"
 
     async def request(
@@ -132,11 +150,8 @@ class DavClient:
             reason = str(error) or type(error).__name__
             raise StorageFaultError(f"The WebDAV server does not answer: {reason}.") from error
 
-    async def list_entries(self, path: str, *, depth: int) -> list[Entry] | None:
-        """Ask for the properties of a path, and of what is in it; None where nothing is there.
-
-        The first entry is the path itself; its name is empty.
-        """
+    async def list_entries(self, path: str, *, depth: int) -> Listing | None:
+        """Ask for the properties of a path, and of what is in it; None where nothing is there."""
         headers = {"depth": str(depth), "content-type": "application/xml"}
         answer = await self.request("PROPFIND", path, headers, content=_PROPERTIES)
         if answer.status in _NOT_FOUND:
@@ -148,20 +163,38 @@ class DavClient:
         """Close connections."""
         await self._pool.aclose()
 
-    def _entries(self, path: str, document: bytes) -> list[Entry]:
+    def _entries(self, path: str, document: bytes) -> Listing:
         try:
             root: Element = fromstring(document, forbid_dtd=True)
-        except (ParseError, DefusedXmlException, ValueError) as error:
+        except (ParseError, DefusedXmlException, ValueError, RecursionError) as error:
             raise StorageFaultError("The WebDAV server's list is no XML.") from error
         own = f"{self._root}/{path}".rstrip("/")
+        itself: Entry | None = None
         found: list[Entry] = []
         for response in root.iterfind(f"{_DAV}response"):
-            href = unquote(urlsplit(response.findtext(f"{_DAV}href", "")).path).rstrip("/")
-            name = href.removeprefix(own).strip("/")
-            entry = _entry(response, name)
-            if entry is not None and "/" not in name:
-                found.append(entry)
-        return sorted(found, key=lambda e: e.name)
+            href = _path_of(response.findtext(f"{_DAV}href", ""))
+            if href == own:
+                itself = _entry(response, "")
+            elif href.startswith(f"{own}/") and "/" not in href[len(own) + 1 :]:
+                entry = _listed(response, href[len(own) + 1 :])
+                found += [entry] if entry is not None else []
+        return Listing(itself, sorted(found, key=lambda e: e.name))
+
+
+def _path_of(href: str) -> str:
+    """Return the path that an entry of a list is about; what is no address is about none."""
+    try:
+        return unquote(urlsplit(href).path, errors="strict").rstrip("/")
+    except ValueError:
+        return "?"
+
+
+def _listed(response: "Element", name: str) -> Entry | None:
+    """Describe one entry of a list; one about which odd things are said is left out."""
+    try:
+        return _entry(response, name)
+    except OddAnswerError:
+        return None
 
 
 def require_success(answer: Answer, method: str) -> None:
@@ -185,8 +218,8 @@ def entry_of(response: httpcore.Response) -> Entry:
     """Describe a file by the headers of its own answer."""
     headers = lower_names(response)
     total = headers.get("content-range", "").rpartition("/")[2]
-    size = total if total.isdigit() else headers.get("content-length", "0")
-    return _file("", headers.get("etag", ""), int(size), headers.get("last-modified", ""))
+    size = size_of(total or headers.get("content-length", ""))
+    return _file("", headers.get("etag", ""), size, headers.get("last-modified", ""))
 
 
 async def body_chunks(response: httpcore.Response) -> AsyncIterator[bytes]:
@@ -239,17 +272,20 @@ def _entry(response: "Element", name: str) -> Entry | None:
         modified = properties.findtext(f"{_DAV}getlastmodified", "")
         if not (etag or size or modified):
             return None  # A lock on a path where nothing lies yet (RFC 2518: lock-null).
-        return _file(name, etag, int(size or 0), modified)
+        return _file(name, etag, size_of(size), modified)
     return None
 
 
 def _file(name: str, etag: str, size_bytes: int, modified: str) -> Entry:
     """Describe a file. An ETag is weak for a second on some servers, and the same afterwards."""
     try:
-        modified_us = int(parsedate_to_datetime(modified).timestamp()) * 1_000_000
-    except ValueError:
+        modified_us = storage_time_us(parsedate_to_datetime(modified))
+    except (ValueError, TypeError, IndexError):
         modified_us = 0
     fingerprint = etag.removeprefix("W/") or f"{size_bytes}-{modified_us}"
+    if not (etag or modified_us):
+        raise OddAnswerError("The WebDAV server gives this file neither an ETag nor a date.")
+    check_fingerprint(fingerprint)
     return Entry(
         name=name,
         is_folder=False,

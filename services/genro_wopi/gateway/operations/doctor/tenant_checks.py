@@ -12,6 +12,7 @@ from genro_wopi.domain.tenants import AuthMethod, Tenant, WopiMode
 from genro_wopi.gateway.operations.doctor.case import Case
 from genro_wopi.gateway.operations.doctor.host_checks import is_local
 from genro_wopi.gateway.operations.office import Office
+from genro_wopi.gateway.operations.storage_check import bad_records
 
 NOBODY_THERE: Final = frozenset({404, 502, 503, 504})
 """What is answered where the path or the application is missing; others it says itself."""
@@ -123,6 +124,25 @@ async def _storage(case: Case, office: Office, storage: Storage, subject: str) -
             subject=subject,
             level=Level.NOTE,
         )
+        await _records(case, office, storage, subject)
+
+
+async def _records(case: Case, office: Office, storage: Storage, subject: str) -> None:
+    """Look at the first part of what a check of the storage looks at, and at recovery copies."""
+    try:
+        bad = await bad_records(office, storage)
+    except HostError:
+        return  # The probe has said what the storage does not do.
+    case.look(
+        "storage.records",
+        is_well=not bad,
+        what=f"{len(bad)} of the host's records in it do not count: they cannot be read, or are"
+        f" another tenant's; the first is {bad[0] if bad else ''}.",
+        remedy=f"See all of them: genro-wopi storages fsck {storage.name} --tenant"
+        f" {tenant_name(storage.tenant_id)}; and who else can write to the storage.",
+        subject=subject,
+        level=Level.WARNING,
+    )
 
 
 async def _callbacks(case: Case, office: Office, tenant: Tenant, subject: str) -> None:

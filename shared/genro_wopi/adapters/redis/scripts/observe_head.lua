@@ -4,7 +4,8 @@
 -- KEYS[2] file
 -- KEYS[3] lock
 -- KEYS[4] intents
--- KEYS[5] session that wrote it; one that is not there where its save concerns nobody here
+-- KEYS[5] session that wrote it; one that is not there, or of another file, where its save concerns
+--         nobody here: evidence is written by whoever writes to the storage
 -- ARGV[1] reader's session id; '' for none
 -- ARGV[2] fingerprint
 -- ARGV[3] size, bytes
@@ -39,7 +40,7 @@ if file[4] ~= ARGV[2] then
     redis.call('HSET', KEYS[2], 'fp', ARGV[2], 'version', ARGV[5], 'lm', ARGV[6], 'size', ARGV[3],
       'seq', ARGV[7], 'sha', ARGV[8], 'session', ARGV[9], 'wepoch', ARGV[10], 'attempt', ARGV[11],
       'save_id', ARGV[12])
-    if redis.call('EXISTS', KEYS[5]) == 1 then
+    if redis.call('HGET', KEYS[5], 'fid') == ARGV[13] then
       redis.call('ZADD', KEYS[4], 'NX', int(now_us() / 1000), ARGV[12] .. ' ' .. ARGV[13])
     end
   else

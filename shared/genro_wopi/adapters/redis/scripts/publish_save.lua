@@ -1,7 +1,7 @@
 -- Publishes a committed save: registers the head, moves the lease's base, announces. The session
 -- remembers when its newest save was sent, so that an older one that arrives late is known as such.
 --
--- KEYS[1] session
+-- KEYS[1] session; one of another file has no part in it
 -- KEYS[2] file
 -- KEYS[3] lock
 -- KEYS[4] events
@@ -44,7 +44,8 @@ if is_head and ARGV[16] == '1' then redis.call('HSET', KEYS[2], 'filled_sha', AR
 if is_head and ARGV[3] ~= '0' and redis.call('HGET', KEYS[3], 'epoch') == ARGV[3] then
   redis.call('HSET', KEYS[3], 'base', ARGV[5])
 end
-local session = redis.call('HMGET', KEYS[1], 'context', 'attempt')
+local session = redis.call('HMGET', KEYS[1], 'context', 'attempt', 'fid')
+if session[3] ~= ARGV[2] then session = {} end
 if session[1] and is_later(ARGV[11], session[2] or '0') then
   redis.call('HSET', KEYS[1], 'attempt', ARGV[11])
 end
