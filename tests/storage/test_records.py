@@ -31,7 +31,7 @@ async def stored(root: Path, tenant: str = "acme.1") -> Path:
     return root / history_folder(PATH)
 
 
-GARBAGE: list[Any] = [
+GARBAGE: list[bytes | dict[str, Any]] = [
     b"",
     b"\xff\xfe",
     b"[" * 100_000,
@@ -53,7 +53,7 @@ GARBAGE: list[Any] = [
 
 @pytest.mark.parametrize("garbage", GARBAGE, ids=lambda g: str(g)[:40])
 async def test_a_record_that_does_not_count_is_passed_over_and_saving_goes_on(
-    root: Path, garbage: Any
+    root: Path, garbage: bytes | dict[str, Any]
 ) -> None:
     record = await stored(root) / "0000000002.json"
     if isinstance(garbage, dict):

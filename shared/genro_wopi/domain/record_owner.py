@@ -33,9 +33,8 @@ class RecordOwner(msgspec.Struct, frozen=True):
         """
         if tenant == self.tenant_id or not self.tenant_id:
             return True
-        return not self.only_own and (
-            not tenant or tenant_name(tenant) == tenant_name(self.tenant_id)
-        )
+        is_namesake = not tenant or tenant_name(tenant) == tenant_name(self.tenant_id)
+        return is_namesake and not self.only_own
 
     def shows(self, *, has_evidence: bool, has_bad_record: bool, modified_us: int) -> bool:
         """Tell whether kept bytes are the tenant's: by evidence, else by when they were kept."""
