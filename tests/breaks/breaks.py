@@ -83,17 +83,14 @@ BREAKS = (
         f"{SCRIPTS}/fragments/session.lua",
         "return 'late'",
         "return 'ended'",
-        {
-            "pytest tests/emulators -k onlyoffice": "the lock was lost without need",
-            "pytest tests/emulators -k collabora": "read-only without need",
-        },
+        {"pytest tests/scripts/test_shared_life.py": "failed"},
     ),
     Break(
         "two servers share a lock",
         f"{SCRIPTS}/fragments/same_editor.lua",
         "return editor and other and",
         "return false and",
-        {"pytest tests/emulators -k onlyoffice": "another_server_is_read_only"},
+        {"pytest tests/scripts/test_shared_life.py": "failed"},
     ),
     Break(
         "what an ended session typed is thrown away",
@@ -102,7 +99,6 @@ BREAKS = (
         "        if True:\n",
         {
             "pytest tests/services/test_refused_saves.py": "failed",
-            "pytest tests/emulators -k onlyoffice": "refused and thrown away",
         },
     ),
     Break(
