@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: FORCE help install run test check lint types format bench chaos fuzz mutate docs clean
+.PHONY: FORCE help install run test check lint types format bench chaos fuzz hostile mutate docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -77,6 +77,10 @@ chaos: $(VENV)/.extra-test ## Everything fails while people edit; writes docs/re
 fuzz: $(VENV)/.extra-check ## Strange input to every parser, address and operation, long (ARGS are pytest's)
 	@.ci/tools
 	WOPI_TEST_PROFILE=fuzz WOPI_FUZZ_EXAMPLES=100 $(BIN)/python -m pytest tests/fuzz tests/flows/test_schema.py $(ARGS)
+
+hostile: $(VENV)/.extra-test ## Attackers with keys, tokens, storages, servers; writes docs/security.md (ARGS="60 7" for one run)
+	@.ci/tools
+	$(BIN)/python -m tests.hostile $(ARGS)
 
 mutate: $(VENV)/.extra-mutation ## Change saves, locks, tokens and tenancy in small; print what no test notices
 	$(BIN)/python -m tests.mutation $(ARGS)
