@@ -35,9 +35,12 @@ class Below:
     victim_id: str
     victim_folder: Path
     outside: Path
+    allowed: set[str]
+    """What its tenant wrote, and may be shown again."""
 
     def change_any(self, file_ids: list[str]) -> str:
         """Change something; returns what."""
+        self.allowed |= {*file_ids, self.victim_id}
         acts = (
             lambda: self.forge_note(self.chance.choice(file_ids)),
             lambda: self.forge_history(self.chance.choice(file_ids)),
@@ -55,6 +58,7 @@ class Below:
 
     def forge_note(self, file_id: str, **fields: Any) -> str:
         """Write a recovery copy and a note that points to somebody else's file."""
+        self.allowed |= {file_id, self.victim_id}
         number = self.chance.randrange(10**6)
         name = f"20260101T103000{number:06d}-intruder{number % 97:02d}"
         victim = f"../{self.victim_id}"

@@ -286,6 +286,7 @@ async def _gang(stack: AsyncExitStack, host: Host, target: Victim, servers: OddS
         caller = await attacker(f"{name}'s application")
         editor = await attacker(f"{name}'s editor")
         caller.pool = editor.pool = plotter.api.attacker.pool
+        caller.allowed = editor.allowed = plotter.below.allowed = plotter.api.attacker.allowed
         callers.append(ApiAttacker(caller, tenant, servers, plotter.api.folders))
         editors.append(WopiAttacker(editor))
     heir = stage.ghost(host)
@@ -332,4 +333,5 @@ def _below(host: Host, tenant: Tenant, target: Victim, chance: random.Random) ->
         target.tenant.tenant_id,
         host.files / target.tenant.tenant_id,
         host.outside,
+        set(),
     )
