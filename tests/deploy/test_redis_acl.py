@@ -159,6 +159,8 @@ def test_everything_works_with_what_each_service_may_do(
     [
         ("FLUSHALL",),
         ("CONFIG", "SET", "appendonly", "no"),
+        ("CONFIG", "GET", "requirepass"),
+        ("CONFIG", "GET", "appendonly"),
         ("SHUTDOWN",),
         ("ACL", "LIST"),
         ("KEYS", "*"),

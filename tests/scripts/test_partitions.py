@@ -39,5 +39,9 @@ async def test_an_imported_id_of_a_further_partition_is_read(redis: RedisClient)
     assert len(await partitions.all()) == 2
     file_id = FileId("c8" + "x" * 22)
     registry = RedisFileRegistry(redis, partitions)
-    assert await registry.adopt(file_id, TENANT, "docs", StoragePath("a.txt"))
+    place = (file_id, TENANT, "docs", StoragePath("a.txt"))
+    assert not await registry.adopt(*place, may_widen=False)
+    assert await registry.record(file_id) is None
+    assert len(await Partitions(redis, 2).all()) == 2
+    assert await registry.adopt(*place, may_widen=True)
     assert len(await Partitions(redis, 2).all()) == 0xC8 + 1

@@ -166,12 +166,27 @@ class FileRegistry(Protocol):
         ...
 
     async def adopt(
-        self, file_id: FileId, tenant_id: TenantId, storage_name: str, path: StoragePath
+        self,
+        file_id: FileId,
+        tenant_id: TenantId,
+        storage_name: str,
+        path: StoragePath,
+        *,
+        may_widen: bool,
     ) -> bool:
         """Register a file under an id that it had before.
 
+        Args:
+            file_id: the id.
+            tenant_id: whose file it is.
+            storage_name: where it lies.
+            path: where it lies there.
+            may_widen: whether the id may be of a partition that was never in use; every process
+                reads that one from then on, for ever, so only the operator decides it.
+
         Returns:
-            False where the path has another id, or the id another place; nothing was changed.
+            False where the path has another id, the id another place, or its partition is not in
+            use; nothing was changed.
         """
         ...
 

@@ -100,7 +100,8 @@ class RegistryImported(msgspec.Struct, frozen=True, kw_only=True):
     imported: int
     """Those that had this id already count too."""
     refused: list[RegisteredFile]
-    """Their path has another id here, or their id another place."""
+    """Their path has another id here, or their id another place; or their id is of a partition
+    that is not in use, which only the operator's import takes into use."""
 
 
 STORAGES_FSCK: Final = Operation(

@@ -45,7 +45,7 @@ async def import_registry(
     for item, path in places:
         place = StoragePath(f"{path}/") if item.path.endswith("/") else path
         adopted = await office.registry.adopt(
-            FileId(item.file_id), tenant, item.storage_name, place
+            FileId(item.file_id), tenant, item.storage_name, place, may_widen=caller.is_admin
         )
         if not adopted:
             refused.append(item)

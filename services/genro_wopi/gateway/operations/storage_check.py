@@ -103,7 +103,9 @@ async def check_storage(office: Office, caller: Caller, request: StorageCheck) -
     opened = open_cursor(office.ring, request.cursor, context=context)
     place = _place.decode(opened) if opened else _START
     backend = await office.storages.open(storage)
-    check = StorageExamination(office, storage, backend, repair=request.repair)
+    check = StorageExamination(
+        office, storage, backend, repair=request.repair, may_widen=caller.is_admin
+    )
     following = await check.go_on(place, request.limit)
     plain = msgspec.json.encode(following).decode() if following else ""
     cursor = seal_cursor(office.ring, plain, context=context)
@@ -114,10 +116,17 @@ class StorageExamination:
     """One part of a check."""
 
     def __init__(
-        self, office: Office, storage: Storage, backend: StorageBackend, *, repair: bool
+        self,
+        office: Office,
+        storage: Storage,
+        backend: StorageBackend,
+        *,
+        repair: bool,
+        may_widen: bool = False,
     ) -> None:
         self._office, self._storage, self._backend = office, storage, backend
         self._repair = repair
+        self._may_widen = may_widen
         self.findings: list[Finding] = []
         self.checked = 0
 
@@ -248,7 +257,7 @@ class StorageExamination:
         repaired = False
         if self._repair:
             place = (self._storage.tenant_id, self._storage.name, path)
-            repaired = await self._office.registry.adopt(file_id, *place)
+            repaired = await self._office.registry.adopt(file_id, *place, may_widen=self._may_widen)
             head = await self._backend.node(path).stat() if repaired else None
             if head is not None:
                 await self._office.registry.observe(file_id, head)

@@ -1,7 +1,7 @@
 """Users of Redis: one for each service, with the commands and keys that it needs and no others.
 
 A service that is taken over reads no API keys, ends no other's keys and changes no configuration of
-Redis. See https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
+Redis, nor reads any: its passwords are among it. See https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
 """
 
 import hashlib
@@ -39,7 +39,7 @@ _EVENTS: Final = (
 )
 
 COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "gateway": (*_CONNECTING, *_DOCUMENTS, *_EVENTS, "incr", "config|get"),
+    "gateway": (*_CONNECTING, *_DOCUMENTS, *_EVENTS, "incr"),
     "session-service": (*_CONNECTING, *_DOCUMENTS),
     "wopi-service": (*_CONNECTING, *_DOCUMENTS),
     "callback-worker": (*_CONNECTING, *_DOCUMENTS, *_EVENTS),

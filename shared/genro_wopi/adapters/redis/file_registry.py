@@ -58,10 +58,19 @@ class RedisFileRegistry:
         return file_record(file_id, row)
 
     async def adopt(
-        self, file_id: FileId, tenant_id: TenantId, storage_name: str, path: StoragePath
+        self,
+        file_id: FileId,
+        tenant_id: TenantId,
+        storage_name: str,
+        path: StoragePath,
+        *,
+        may_widen: bool,
     ) -> bool:
-        """See FileRegistry."""
-        await self._partitions.use(partition_of(file_id) + 1)
+        """See FileRegistry; an id of a partition that was never used takes that into use."""
+        if may_widen:
+            await self._partitions.use(partition_of(file_id) + 1)
+        elif partition_of(file_id) >= len(await self._partitions.all()):
+            return False
         key = keys.path(tenant_id, storage_name, path)
         if text(await self._redis.run(_REGISTER_PATH, (key,), (file_id,))) != file_id:
             return False
