@@ -237,4 +237,10 @@ def _with_nginx(cluster: Cluster, root: Path, sessions: dict[str, Any]) -> Itera
 
 def s3_settings(config: dict[str, Any]) -> dict[str, Any]:
     """Return what the floor's client needs; its secret travels apart."""
-    return {**config, "prefix": "", "region": "us-east-1", "secret_access_key": None}
+    return {
+        **config,
+        "prefix": "",
+        "region": "us-east-1",
+        "secret_access_key": None,
+        "egress": ["any"],
+    }

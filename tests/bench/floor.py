@@ -19,6 +19,7 @@ import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
+from genro_wopi.adapters.http.egress import EgressPolicy
 from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.adapters.redis.rows import GRACE_US, KEPT_US
 from genro_wopi.adapters.redis.scripts import Script
@@ -174,10 +175,14 @@ async def _answer(send: Any, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
+def _policy(_kind: type, allow: list[str]) -> EgressPolicy:
+    return EgressPolicy(allow, setting="WOPI_STORAGE_ALLOW")
+
+
 async def main() -> None:
     settings = msgspec.json.decode(sys.argv[1].encode())
     async with AsyncExitStack() as stack:
-        s3 = settings["s3"] and msgspec.convert(settings["s3"], S3Settings)
+        s3 = settings["s3"] and msgspec.convert(settings["s3"], S3Settings, dec_hook=_policy)
         if s3:
             client = await open_client(
                 stack, msgspec.structs.replace(s3, secret_access_key=Secret("bench"))

@@ -131,6 +131,7 @@ async def bucket_of(url: str, *, versioned: bool, **keys: Any) -> S3Storage:
         region="us-east-1",
         path_style=True,
         **keys,
+        egress=EgressPolicy(("loopback",), setting="WOPI_STORAGE_ALLOW"),
     )
     backend = await S3Storage.connect(settings, None)
     create: Any = getattr(backend.client, "create_bucket")  # noqa: B009 - not part of the port

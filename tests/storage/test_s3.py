@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from genro_wopi.adapters.http.egress import EgressPolicy
 from genro_wopi.adapters.storage import s3, s3_bucket, s3_client
 from genro_wopi.adapters.storage.s3 import S3Storage
 from genro_wopi.adapters.storage.s3_client import S3Settings
@@ -54,6 +55,7 @@ async def slow_store() -> AsyncGenerator[S3Storage]:
         path_style=True,
         access_key_id="a",
         secret_access_key=Secret("b"),
+        egress=EgressPolicy(("loopback",), setting="WOPI_STORAGE_ALLOW"),
     )
     async with server:
         storage = await S3Storage.connect(settings, None)
@@ -187,6 +189,7 @@ async def test_a_store_with_a_certificate_of_its_own_is_trusted_by_that_alone(
         path_style=True,
         access_key_id="a",
         secret_access_key=Secret("b"),
+        egress=EgressPolicy(("loopback",), setting="WOPI_STORAGE_ALLOW"),
     )
     async with server:
         stranger = await S3Storage.connect(settings, None)

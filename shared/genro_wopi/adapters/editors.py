@@ -17,6 +17,7 @@ from genro_wopi.protocol.discovery import (
     InvalidDiscoveryError,
     parse_discovery,
 )
+from genro_wopi.protocol.proof import KEYS_MAX
 
 REFETCH_INTERVAL_MS: Final = 10_000
 """After a proof that no key verifies, discovery is fetched at most this often."""
@@ -144,7 +145,7 @@ def _merged(known: EditorState | None, discovery: Discovery, now_us: int) -> Edi
         seen.append(SeenKeys(discovery.proof_keys, now_us))
     for earlier in known.seen_keys if known else ():
         is_recent = now_us - earlier.seen_us < KEYS_KEPT_US
-        if is_recent and all(earlier.keys != s.keys for s in seen):
+        if is_recent and len(seen) < KEYS_MAX and all(earlier.keys != s.keys for s in seen):
             seen.append(earlier)
     return EditorState(
         discovery=discovery,

@@ -8,7 +8,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-_NUMBERED: Final = re.compile(r"([a-z]+)(\d+)")
+_NUMBERED: Final = re.compile(r"\b([a-z]+)(\d+)")
 
 
 def new_encryption_key(kid: str = "k1") -> str:

@@ -23,6 +23,7 @@ from genro_wopi.adapters.http.trusting_pools import TrustingPools
 from genro_wopi.adapters.tracing import TRACEPARENT, span, traceparent
 from genro_wopi.domain.doctor import UnreachedError
 from genro_wopi.domain.events import DeliveryOutcome, Event, EventContext
+from genro_wopi.domain.foreign_json import decode_json
 from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.secrets import Secret, SecretRing, UnreadableSecretError
 from genro_wopi.domain.tenants import AuthMethod, Directory, Tenant
@@ -175,6 +176,6 @@ def _says_ok(body: bytes) -> bool:
 
 def _object(body: bytes) -> dict[str, object]:
     try:
-        return msgspec.json.decode(body, type=dict[str, object])
+        return decode_json(body, dict[str, object])
     except msgspec.DecodeError:
         return {}

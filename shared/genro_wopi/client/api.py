@@ -27,6 +27,7 @@ from genro_wopi.client.calls import (
 )
 from genro_wopi.client.names import Named
 from genro_wopi.management.operation import Operation
+from genro_wopi.protocol.decimals import parse_decimal
 
 __all__ = ["ApiClient", "ApiError"]
 
@@ -93,4 +94,4 @@ class ApiClient(Named):
                 await answer.aread()
             require_success(answer)
             length = answer.headers.get("content-length", "")
-            yield int(length) if length.isdigit() else None, answer.aiter_bytes()
+            yield parse_decimal(length), answer.aiter_bytes()

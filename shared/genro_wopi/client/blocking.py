@@ -18,6 +18,7 @@ from genro_wopi.client.calls import (
 )
 from genro_wopi.client.names import Named
 from genro_wopi.management.operation import Operation
+from genro_wopi.protocol.decimals import parse_decimal
 
 
 class BlockingClient(Named):
@@ -82,4 +83,4 @@ class BlockingClient(Named):
                 answer.read()
             require_success(answer)
             length = answer.headers.get("content-length", "")
-            yield int(length) if length.isdigit() else None, answer.iter_bytes()
+            yield parse_decimal(length), answer.iter_bytes()

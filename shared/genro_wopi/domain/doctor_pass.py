@@ -6,6 +6,7 @@ import secrets
 from typing import Final
 
 from genro_wopi.domain.secrets import Secret
+from genro_wopi.protocol.decimals import parse_decimal
 
 LIFE_S: Final = 60
 
@@ -22,7 +23,7 @@ def is_valid_pass(secret: Secret, shown: str, now_s: int) -> bool:
     until = body.partition(".")[0]
     if not hmac.compare_digest(_signature(secret, body).encode(), signature.encode()):
         return False
-    return until.isdigit() and int(until) >= now_s
+    return (parse_decimal(until) or 0) >= now_s
 
 
 def _signature(secret: Secret, body: str) -> str:

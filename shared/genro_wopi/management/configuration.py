@@ -58,6 +58,10 @@ class TenantSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     editors: list[EditorSpec] = []
 
 
+CONFIGURATION_BYTES_MAX: Final = 4 * 2**20
+"""A thousand tenants with a storage each; the operator's only."""
+
+
 class ConfigurationApply(msgspec.Struct, frozen=True, kw_only=True):
     """What there should be."""
 
@@ -128,6 +132,7 @@ CONFIGURATION_APPLY: Final = Operation(
     path="/api/configuration",
     summary="Make tenants, storages and editors as a document says; what is so already stays.",
     request=ConfigurationApply,
+    body_bytes_max=CONFIGURATION_BYTES_MAX,
     response=ConfigurationApplied,
     access=Access.ADMIN,
 )

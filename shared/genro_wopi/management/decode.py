@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from genro_wopi.domain.errors import FieldError, InvalidFieldsError, InvalidRequestError
+from genro_wopi.domain.foreign_json import decode_json
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -19,7 +20,7 @@ def decode_json_object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        return msgspec.json.decode(body, type=dict[str, Any])
+        return decode_json(body, dict[str, Any])
     except msgspec.DecodeError as error:
         raise InvalidRequestError(f"The body must be a JSON object: {error}.") from error
 

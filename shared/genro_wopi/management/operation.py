@@ -16,6 +16,9 @@ from genro_wopi.domain.cursors import CURSOR_SIZE_MAX
 LIMIT_MAX: Final = 1000
 """Most items in one page."""
 
+BODY_BYTES_MAX: Final = 256 * 1024
+"""The largest thing that is written by hand is a storage with a certificate."""
+
 RequestT = TypeVar("RequestT", bound=msgspec.Struct)
 ResponseT = TypeVar("ResponseT")
 
@@ -66,6 +69,8 @@ class Operation(msgspec.Struct, Generic[RequestT, ResponseT], frozen=True, kw_on
     """Of success; an upsert that replaced something answers 200."""
     arguments: tuple[str, ...] = ()
     """Fields that the command line takes without their names, besides those of the path."""
+    body_bytes_max: int = BODY_BYTES_MAX
+    """Of the JSON body; a document that is uploaded may be as long as a file."""
     warning: str = ""
     """What a person is told, and asked, before it is done for good."""
 

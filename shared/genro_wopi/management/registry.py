@@ -87,6 +87,10 @@ class RegistryPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+IMPORT_BYTES_MAX: Final = 4 * 2**20
+"""A thousand files with paths of a kilobyte, in JSON."""
+
+
 class RegistryImport(msgspec.Struct, frozen=True, kw_only=True):
     """Files that get the ids that they had."""
 
@@ -128,6 +132,7 @@ REGISTRY_IMPORT: Final = Operation(
     path="/api/registry",
     summary="Import which file has which id, as exported.",
     request=RegistryImport,
+    body_bytes_max=IMPORT_BYTES_MAX,
     response=RegistryImported,
     scope=Scope.STORAGES,
 )

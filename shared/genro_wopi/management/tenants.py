@@ -15,7 +15,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Url = Annotated[str, Meta(pattern=r"^https?://", max_length=2000)]
 CallbackPath = Annotated[str, Meta(pattern=r"^/", max_length=1000)]
 Certificates = Annotated[str, Meta(max_length=100_000)]
-Origin = Annotated[str, Meta(pattern=r"^https?://[^/]+$", max_length=300)]
+Origin = Annotated[str, Meta(pattern=r"^https?://(\*\.)?[A-Za-z0-9._\[\]:-]+$", max_length=300)]
 
 
 class ClientAuth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

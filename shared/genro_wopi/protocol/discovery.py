@@ -12,7 +12,9 @@ import msgspec
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
-from genro_wopi.protocol.proof import ProofKeys, PublicKey
+from genro_wopi.protocol.proof import KEY_BITS_MAX, ProofKeys, PublicKey, is_bounded
+from genro_wopi.protocol.web_address import origin_of
+from genro_wopi.protocol.xml_limits import XmlLimits, require_bounded
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -21,6 +23,10 @@ DISCOVERY_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
 """Microsoft 365's document is about 300 kB."""
 
 ACTIONS_MAX: Final = 20_000
+LIMITS: Final = XmlLimits(DISCOVERY_SIZE_BYTES_MAX, 2 * ACTIONS_MAX)
+URLSRC_LENGTH_MAX: Final = 4000
+FIELD_LENGTH_MAX: Final = 200
+"""Of a name, an extension, a mime type."""
 
 
 class InvalidDiscoveryError(ValueError):
@@ -44,6 +50,8 @@ class Discovery(msgspec.Struct, frozen=True):
 
     actions: tuple[Action, ...]
     proof_keys: ProofKeys | None
+    dropped: int = 0
+    """Actions without a name, or whose address no browser may be sent to."""
 
 
 def parse_discovery(document: bytes) -> Discovery:
@@ -52,8 +60,10 @@ def parse_discovery(document: bytes) -> Discovery:
     Raises:
         InvalidDiscoveryError: it is too large, not XML, not a discovery, or has no action.
     """
-    if len(document) > DISCOVERY_SIZE_BYTES_MAX:
-        raise InvalidDiscoveryError(f"it is larger than {DISCOVERY_SIZE_BYTES_MAX} bytes")
+    try:
+        require_bounded(document, LIMITS)
+    except ValueError as error:
+        raise InvalidDiscoveryError(str(error)) from error
     try:
         root: Element = fromstring(document, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError) as error:
@@ -62,20 +72,30 @@ def parse_discovery(document: bytes) -> Discovery:
         raise InvalidDiscoveryError(f"its root element is <{root.tag}>, not <wopi-discovery>")
     actions = tuple(_actions(root))
     if not actions:
-        raise InvalidDiscoveryError("it names no action")
+        raise InvalidDiscoveryError("it names no action with an http(s) address")
     if len(actions) > ACTIONS_MAX:
         raise InvalidDiscoveryError(f"it names more than {ACTIONS_MAX} actions")
-    return Discovery(actions=actions, proof_keys=_proof_keys(root.find("proof-key")))
+    dropped = sum(1 for _ in root.iterfind("./net-zone/app/action")) - len(actions)
+    keys = _proof_keys(root.find("proof-key"))
+    return Discovery(actions=actions, proof_keys=keys, dropped=dropped)
 
 
 def _actions(root: "Element") -> list[Action]:
     found: list[Action] = []
     for app in root.iterfind("./net-zone/app"):
         for action in app.iterfind("action"):
-            name, urlsrc = action.get("name", ""), action.get("urlsrc", "")
-            if name and urlsrc.startswith(("http://", "https://")):
-                ext = action.get("ext", "").lower().lstrip(".")
-                found.append(Action(name=name, ext=ext, app=app.get("name", ""), urlsrc=urlsrc))
+            name, urlsrc = action.get("name", "")[:FIELD_LENGTH_MAX], action.get("urlsrc", "")
+            is_address = len(urlsrc) <= URLSRC_LENGTH_MAX and origin_of(urlsrc) is not None
+            if name and is_address:
+                ext = action.get("ext", "").lower().lstrip(".")[:FIELD_LENGTH_MAX]
+                found.append(
+                    Action(
+                        name=name,
+                        ext=ext,
+                        app=app.get("name", "")[:FIELD_LENGTH_MAX],
+                        urlsrc=urlsrc,
+                    )
+                )
     return found
 
 
@@ -90,4 +110,9 @@ def _proof_keys(element: "Element | None") -> ProofKeys | None:
 
 def _key(element: "Element", modulus: str, exponent: str) -> PublicKey | None:
     numbers = element.get(modulus, ""), element.get(exponent, "")
-    return PublicKey(*numbers) if all(numbers) else None
+    if not all(numbers):
+        return None
+    key = PublicKey(*numbers)
+    if not is_bounded(key):
+        raise InvalidDiscoveryError(f"its proof key has more than {KEY_BITS_MAX} bits")
+    return key

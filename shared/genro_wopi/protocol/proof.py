@@ -11,6 +11,7 @@ import base64
 import binascii
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from genro_wopi.protocol.decimals import parse_decimal
 from genro_wopi.protocol.times import ticks_to_us
 
 AGE_MAX_US: Final = 20 * 60 * 1_000_000
@@ -27,7 +29,17 @@ AGE_MAX_US: Final = 20 * 60 * 1_000_000
 AHEAD_MAX_US: Final = 5 * 60 * 1_000_000
 """How far a client's clock may run ahead of ours."""
 
-_TICKS_MAX: Final = 2**63 - 1
+
+KEY_BITS_MAX: Final = 4096
+"""Microsoft's and Collabora's keys have 2,048; checking a longer one takes its time."""
+
+EXPONENT_BITS_MAX: Final = 32
+"""Both use 65,537; with a long exponent one check would take seconds."""
+
+KEYS_MAX: Final = 8
+"""Pairs of keys of one address that are tried for one proof, the ones seen last first."""
+
+_SIGNATURE_LENGTH_MAX: Final = 4 * (KEY_BITS_MAX // 8 // 3 + 1)
 
 
 class PublicKey(msgspec.Struct, frozen=True):
@@ -70,10 +82,7 @@ def message(token: str, url: str, ticks: int) -> bytes:
 
 def parse_ticks(value: str) -> int | None:
     """Read X-WOPI-TimeStamp; None when it is not a number of ticks."""
-    if not value.isascii() or not value.isdigit() or len(value) > len(str(_TICKS_MAX)):
-        return None
-    ticks = int(value)
-    return ticks if ticks <= _TICKS_MAX else None
+    return parse_decimal(value)
 
 
 def is_fresh(ticks: int, now_us: int) -> bool:
@@ -87,7 +96,7 @@ def verifies(headers: ProofHeaders, signed: bytes, published: Iterable[ProofKeys
 
     The old signature under the old key never counts.
     """
-    for keys in published:
+    for keys in islice(published, KEYS_MAX):
         if _matches(headers.proof, keys.current, signed):
             return True
         if headers.proof_old != headers.proof and _matches(headers.proof_old, keys.current, signed):
@@ -98,7 +107,7 @@ def verifies(headers: ProofHeaders, signed: bytes, published: Iterable[ProofKeys
 
 
 def _matches(signature: str, key: PublicKey | None, signed: bytes) -> bool:
-    if key is None or not signature:
+    if key is None or not signature or len(signature) > _SIGNATURE_LENGTH_MAX:
         return False
     public = load_key(key)
     if public is None:
@@ -110,9 +119,21 @@ def _matches(signature: str, key: PublicKey | None, signed: bytes) -> bool:
     return True
 
 
+def is_bounded(key: PublicKey) -> bool:
+    """Tell whether a published key is short enough to be used."""
+    return _fits(key.modulus, KEY_BITS_MAX) and _fits(key.exponent, EXPONENT_BITS_MAX)
+
+
+def _fits(number: str, bits_max: int) -> bool:
+    """Tell whether base64 holds so many bits at most; a byte of zeros before them is usual."""
+    return len(number.rstrip("=")) * 6 < bits_max + 8 + 6
+
+
 @lru_cache(maxsize=256)
 def load_key(key: PublicKey) -> RSAPublicKey | None:
     """Turn published numbers into a usable key; None when they are not one."""
+    if not is_bounded(key):
+        return None
     try:
         modulus = int.from_bytes(base64.b64decode(key.modulus, validate=True), "big")
         exponent = int.from_bytes(base64.b64decode(key.exponent, validate=True), "big")

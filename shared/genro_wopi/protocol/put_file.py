@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from genro_wopi.protocol import headers as names
+from genro_wopi.protocol.decimals import parse_decimal
 from genro_wopi.protocol.headers import cool_header, is_true
 from genro_wopi.protocol.proof import parse_ticks
 
@@ -48,5 +49,5 @@ def parse_put_file_headers(headers: dict[str, str]) -> PutFileHeaders:
         is_autosave=is_true(cool_header(headers, "isautosave")),
         is_exit_save=is_true(cool_header(headers, "isexitsave")),
         editors=tuple(e.strip() for e in editors.split(",") if e.strip()),
-        size_bytes=int(size) if size.isascii() and size.isdigit() else None,
+        size_bytes=parse_decimal(size),
     )

@@ -18,22 +18,42 @@ from genro_wopi.domain.secrets import Secret
 TOGETHER_S: Final = 0.1
 """Lines that come faster are written together: a write for each costs more than its request."""
 
+_LINE_END: Final = "\n"
+_TRACEBACK: Final = "exception"
+"""The field that structlog writes a traceback into."""
+
 _SUSPICIOUS: Final = ("=", "eyj", "gwk_", "whsec_", "://", "bearer", "basic")
 """What every pattern below begins with or holds, in small letters; most lines have none of it."""
+
+VALUE_LENGTH_MAX: Final = 16 * 1024
+"""Characters of one value; what is longer is cut before it is searched, so that no header, name or
+answer from outside keeps a process busy, or fills the log."""
 
 _TOKEN_IN_QUERY: Final = re.compile(
     r"(access_token|code|secret|password)=[^&\s\"']+", re.IGNORECASE
 )
-_JWT: Final = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]+")
+_JWT: Final = re.compile(r"\beyJ[\w-]{8,}(\.[\w-]+)*")
 _API_KEY: Final = re.compile(r"\b(gwk|whsec)_[\w.+/=-]{8,}")
 _BEARER: Final = re.compile(r"(bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
 _URL_PASSWORD: Final = re.compile(r"(://[^/\s:@]*):[^/\s@]+@")
 
 
 def redact(value: str) -> str:
-    """Blot out whatever looks like a credential."""
-    if not _is_suspicious(value):
-        return value
+    """Blot out whatever looks like a credential; what is too long is cut."""
+    if len(value) > VALUE_LENGTH_MAX:
+        value = f"{value[:VALUE_LENGTH_MAX]}… ({len(value)} characters)"
+    return _blotted(value) if _is_suspicious(value) else value
+
+
+def _ending(traceback: str) -> str:
+    """Keep the last lines of a traceback, where the error is."""
+    if len(traceback) <= VALUE_LENGTH_MAX:
+        return traceback
+    last = traceback[-VALUE_LENGTH_MAX:]
+    return f"…{last[last.find(_LINE_END) :]}" if _LINE_END in last else traceback
+
+
+def _blotted(value: str) -> str:
     value = _TOKEN_IN_QUERY.sub(r"\1=***", value)
     value = _JWT.sub("***", value)
     value = _API_KEY.sub("***", value)
@@ -53,7 +73,7 @@ def _redact_event(
         if isinstance(value, Secret):
             event[key] = "***"
         elif isinstance(value, str):
-            event[key] = redact(value)
+            event[key] = redact(_ending(value) if key == _TRACEBACK else value)
         elif _is_suspicious(shown := repr(value)):
             event[key] = redact(shown)
     return event
@@ -132,7 +152,7 @@ def _shown(value: object) -> str:
 def _redacted_json(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
     """Encode an event; its fields are looked at one by one only where the whole is suspicious."""
     line = msgspec.json.encode(event, enc_hook=_shown).decode()
-    if not _is_suspicious(line):
+    if len(line) <= VALUE_LENGTH_MAX and not _is_suspicious(line):
         return line
     return msgspec.json.encode(_redact_event(logger, method, event), enc_hook=_shown).decode()
 

@@ -10,7 +10,8 @@ from litestar.exceptions import HTTPException
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
-from genro_wopi.domain.errors import InvalidRequestError
+from genro_wopi.domain.errors import InvalidRequestError, TooLargeError
+from genro_wopi.protocol.decimals import parse_decimal
 
 SEND_TIMEOUT_S: Final = 120.0
 """A reader that takes nothing for two minutes is gone."""
@@ -80,3 +81,21 @@ async def body_chunks(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
                 yield chunk
     except HTTPException as error:
         raise InvalidRequestError("The connection ended in the middle of the body.") from error
+
+
+async def read_body(request: Request[Any, Any, Any], *, bytes_max: int) -> bytes:
+    """Return a small body whole.
+
+    Raises:
+        TooLargeError: it is longer.
+        InvalidRequestError: the client went away in the middle.
+    """
+    refusal = TooLargeError(f"The body is too long: send at most {bytes_max} bytes.")
+    if (parse_decimal(request.headers.get("content-length")) or 0) > bytes_max:
+        raise refusal
+    received = bytearray()
+    async for chunk in body_chunks(request):
+        received += chunk
+        if len(received) > bytes_max:
+            raise refusal
+    return bytes(received)

@@ -28,8 +28,9 @@ from genro_wopi.management.operation import (
     Owner,
     Upserted,
 )
+from genro_wopi.protocol.decimals import parse_decimal
 from genro_wopi.web.errors import problem_answer
-from genro_wopi.web.streaming import StreamResponse, body_chunks
+from genro_wopi.web.streaming import StreamResponse, body_chunks, read_body
 
 ApiRequest = Request[None, None, State]
 
@@ -149,7 +150,9 @@ async def _parameters(operation: Operation[Any, Any], request: ApiRequest) -> An
     if operation.reads_query and (operation.content is Content.UPLOAD or request.method == "GET"):
         values: dict[str, Any] = dict(query)
     else:
-        values = decode_json_object(await request.body()) | query
+        values = (
+            decode_json_object(await read_body(request, bytes_max=operation.body_bytes_max)) | query
+        )
     values |= {k: str(v) for k, v in request.path_params.items()}
     if "if-match" in request.headers and IF_REVISION in operation.request.__struct_fields__:
         values[IF_REVISION] = _revision(request.headers["if-match"])
@@ -184,7 +187,7 @@ async def _upload(
     )
     async with service.spool.receive(
         body_chunks(request),
-        announced_bytes=int(length) if length.isdigit() else None,
+        announced_bytes=parse_decimal(length),
         size_bytes_max=service.file_bytes_max,
         chunk_timeout_s=BODY_PAUSE_S,
     ) as body:
@@ -235,7 +238,8 @@ def _shown(operation: Operation[Any, Any], result: object) -> Response[Any]:
 def _revision(header: str) -> int:
     """Read `If-Match`; what is no revision matches none."""
     text = header.strip().removeprefix("W/").strip('"')
-    return int(text) if text.isdigit() else -1
+    number = parse_decimal(text)
+    return -1 if number is None else number
 
 
 def shown_token(request: ApiRequest) -> str:

@@ -11,11 +11,12 @@ from litestar.datastructures import State
 from genro_wopi.adapters.http.fetch import Answer
 from genro_wopi.domain.errors import HostError
 from genro_wopi.gateway.routes.launch_cookie import LaunchCookie
-from genro_wopi.gateway.routes.layout import in_script, message, origin_of, page, script
+from genro_wopi.gateway.routes.layout import in_script, message, page, script
 from genro_wopi.gateway.routes.service import GatewayService
 from genro_wopi.management.launches import Launch, LaunchRequest
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.protocol.editor_url import ttl_for_editor
+from genro_wopi.protocol.web_address import is_origin, origin_of
 from genro_wopi.web.errors import problem_answer, status_of
 
 
@@ -48,7 +49,11 @@ def _opened(service: GatewayService, answer: Answer) -> Response[str]:
         if launch.editor_name:
             why = f"The editor {launch.editor_name} does not answer now. Try again in a minute."
         return message(503, f"{launch.file_name} cannot be opened.", why)
-    return _frame(launch, launch.editor_url, service.public_url)
+    origin = origin_of(launch.editor_url)
+    if origin is None:
+        why = f"The editor {launch.editor_name} has an address that no browser may be sent to."
+        return message(503, f"{launch.file_name} cannot be opened.", why)
+    return _frame(launch, launch.editor_url, origin, service.public_url)
 
 
 @post("/open/renew", status_code=200)
@@ -75,7 +80,7 @@ async def launch_script() -> Response[bytes]:
     return script("launch.js")
 
 
-def _frame(launch: Launch, editor_url: str, public_url: str) -> Response[str]:
+def _frame(launch: Launch, editor_url: str, origin: str, public_url: str) -> Response[str]:
     fields = {
         "access_token": launch.access_token,
         "access_token_ttl": str(ttl_for_editor(launch.kind, launch.access_token_ttl)),
@@ -87,11 +92,11 @@ def _frame(launch: Launch, editor_url: str, public_url: str) -> Response[str]:
         for name, value in fields.items()
         if value
     )
-    origin = origin_of(editor_url)
-    own = origin_of(public_url)
+    own = origin_of(public_url) or public_url
+    framing = [a for a in launch.frame_ancestors if is_origin(a)]
     data = {
         "editorOrigin": origin,
-        "parentOrigins": [own, *launch.frame_ancestors],
+        "parentOrigins": [own, *framing],
         "renewAt": f"{public_url}/open/renew",
         "takesNewToken": launch.kind is EditorKind.COLLABORA,
         "fileName": launch.file_name,
@@ -113,7 +118,7 @@ def _frame(launch: Launch, editor_url: str, public_url: str) -> Response[str]:
         f'<script type="application/json" id="launch-data">{in_script(data)}</script>'
         f'<script src="{html.escape(public_url)}/static/launch.js"></script>'
     )
-    ancestors = " ".join(["'self'", *launch.frame_ancestors])
+    ancestors = " ".join(["'self'", *framing])
     policy = (
         f"default-src 'none'; style-src 'unsafe-inline'; script-src {own}; connect-src {own}; "
         f"frame-src {origin}; form-action {origin}; frame-ancestors {ancestors}; base-uri 'none'"

@@ -14,6 +14,7 @@ from genro_wopi.domain.errors import (
     UnsupportedOperationError,
 )
 from genro_wopi.domain.events import EventName
+from genro_wopi.domain.foreign_json import decode_json
 from genro_wopi.domain.sessions import Purpose
 from genro_wopi.wopi_service.operations.admission import EditorRequest, admit
 from genro_wopi.wopi_service.operations.check_file_info import share_urls
@@ -91,7 +92,7 @@ async def add_activities(
     if admission.file.is_deleted:
         raise NotFoundError("There is no such file.")
     try:
-        activities = msgspec.json.decode(body, type=Activities).activities
+        activities = decode_json(body, Activities).activities
     except msgspec.DecodeError as error:
         raise InvalidRequestError(f"The body is not a list of activities: {error}.") from error
     if len(activities) > ACTIVITIES_MAX:

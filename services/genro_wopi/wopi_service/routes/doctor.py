@@ -9,6 +9,7 @@ from genro_wopi.domain.doctor_pass import is_valid_pass
 from genro_wopi.domain.errors import NotFoundError
 from genro_wopi.domain.identifiers import FileId
 from genro_wopi.protocol import headers as names
+from genro_wopi.protocol.decimals import parse_decimal
 from genro_wopi.wopi_service.exchange import Exchange, Reply, json_reply
 from genro_wopi.wopi_service.service import WopiService
 
@@ -26,7 +27,7 @@ async def echo(service: WopiService, exchange: Exchange, _file_id: FileId) -> Re
     if not is_valid_pass(service.internal_token, shown, int(time.time())):
         raise NotFoundError("There is no such address.")
     length = exchange.headers.get("content-length", "")
-    is_small = not length.isdigit() or int(length) <= ECHO_BODY_BYTES_MAX
+    is_small = (parse_decimal(length) or 0) <= ECHO_BODY_BYTES_MAX
     if not is_small:
         await asyncio.sleep(SILENT_S)
     body = await exchange.read(bytes_max=ECHO_BODY_BYTES_MAX) if is_small else b""

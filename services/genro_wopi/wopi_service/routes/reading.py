@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 from genro_wopi.domain.identifiers import FileId
 from genro_wopi.protocol import headers as names
+from genro_wopi.protocol.decimals import parse_decimal
 from genro_wopi.protocol.headers import is_true
 from genro_wopi.protocol.proof import ProofHeaders
 from genro_wopi.wopi_service.exchange import Exchange, Reply
@@ -46,7 +47,7 @@ def header(exchange: Exchange, name: str) -> str | None:
 
 def number(value: str | None) -> int | None:
     """Read a number; None where there is none."""
-    return int(value) if value and value.isascii() and value.isdigit() else None
+    return parse_decimal(value)
 
 
 def target(exchange: Exchange) -> Target:

@@ -28,6 +28,10 @@ _KEYWORDS: Final = {
     "any": ("0.0.0.0/0", "::/0"),
 }
 
+HOST_LENGTH_MAX: Final = 253
+LABEL_LENGTH_MAX: Final = 63
+"""RFC 1035, section 2.3.4; what is longer makes the encoding of names raise."""
+
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 _REFUSED: Final[tuple[Network, ...]] = tuple(
@@ -103,8 +107,14 @@ class EgressPolicy:
             return "write it in printable ASCII: a host as xn--…, other characters as %XX"
         if parts.scheme not in {"http", "https"} or not host:
             return "use an address that begins with http:// or https://"
-        if parts.username or parts.password:
+        if len(host) > HOST_LENGTH_MAX or any(
+            len(label) > LABEL_LENGTH_MAX for label in host.split(".")
+        ):
+            return "no host has such a long name"
+        if parts.username is not None or parts.password is not None:
             return "leave out user and password"
+        if "#" in url:
+            return "leave out what begins with #"
         try:
             addresses = await resolve(host, 0)
         except OSError:
@@ -168,7 +178,10 @@ async def resolve(host: str, port: int) -> list[str]:
         return [str(ipaddress.ip_address(host.strip("[]")))]
     except ValueError:
         pass
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (UnicodeError, ValueError) as error:
+        raise OSError(f"{host[:HOST_LENGTH_MAX]} is not the name of a host") from error
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 

@@ -8,6 +8,8 @@ from typing import Final
 import httpcore
 import msgspec
 
+from genro_wopi.protocol.decimals import parse_decimal
+
 REQUEST_TIMEOUT_S: Final = 15.0
 ANSWER_BYTES_MAX: Final = 64 * 1024
 
@@ -41,11 +43,12 @@ class Answer(msgspec.Struct, frozen=True):
         Spec: RFC 9110, section 10.2.3.
         """
         asked = self.headers.get("retry-after", "")
-        if asked.isascii() and asked.isdigit():
-            return float(asked)
+        seconds = parse_decimal(asked)
+        if seconds is not None:
+            return float(seconds)
         try:
             return max(0.0, parsedate_to_datetime(asked).timestamp() - now_s)
-        except (ValueError, OverflowError):
+        except (ValueError, TypeError, IndexError, OverflowError):
             return 0.0
 
 

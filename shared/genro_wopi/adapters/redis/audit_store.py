@@ -13,6 +13,7 @@ from genro_wopi.adapters.redis.scripts import Script
 from genro_wopi.domain.audit import Actor, AuditFilter, AuditRecord
 from genro_wopi.domain.events import Event
 from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.protocol.decimals import parse_decimal
 
 _APPEND: Final = Script("append_once")
 
@@ -68,7 +69,7 @@ class RedisAuditStore:
     async def get(self, tenant_id: TenantId, audit_id: str) -> AuditRecord | None:
         """See AuditStore."""
         milliseconds, _, number = audit_id.partition("-")
-        if not (milliseconds.isdigit() and number.isdigit()):
+        if parse_decimal(milliseconds) is None or parse_decimal(number) is None:
             return None
         entries = await self._redis.call("XRANGE", keys.audit(tenant_id), audit_id, audit_id)
         return _decoded(entries[0]) if entries else None

@@ -55,6 +55,7 @@ async def build(storage: Storage, surroundings: StorageSurroundings) -> "S3Stora
         secret_access_key=surroundings.secret(storage, "secret_access_key"),
         encryption=_encryption(config),
         ca_certificate=str(config.get("ca_certificate") or ""),
+        egress=surroundings.egress,
         hands_out_urls=bool(config.get("file_url", False)),
     )
     require_place("prefix", settings.prefix)

@@ -5,14 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any, Final, Protocol, cast
 
+import aiohttp
 import msgspec
-from aiobotocore.config import AioConfig
 from aiobotocore.session import (
     get_session,  # pyright: ignore[reportUnknownVariableType] - untyped library
 )
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from genro_wopi.adapters.http.egress import EgressPolicy
+from genro_wopi.adapters.storage.s3_http import guarded_config
 from genro_wopi.domain.errors import StorageFullError
 from genro_wopi.domain.secrets import Secret
 from genro_wopi.domain.storages import HeadChangedError, OddAnswerError, StorageFaultError
@@ -46,6 +48,8 @@ class S3Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Parameters of PutObject and CopyObject that ask the store to encrypt."""
     ca_certificate: str = ""
     """PEM of the authority that signed the store's certificate; empty: the usual ones."""
+    egress: EgressPolicy
+    """Which addresses may be called, whatever the store or the resolver says."""
     hands_out_urls: bool = False
     """Editors read documents from the store itself, by short-lived addresses."""
 
@@ -112,7 +116,9 @@ async def open_client(
     stack: AsyncExitStack, settings: S3Settings, *, read_timeout_s: int = READ_TIMEOUT_S
 ) -> S3Client:
     """Open one long-lived client; it closes with the stack."""
-    config = AioConfig(
+    config = guarded_config(
+        settings.egress,
+        ignore_configured_endpoint_urls=settings.access_key_id is not None,
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=read_timeout_s,
         max_pool_connections=CONNECTIONS_MAX,
@@ -145,9 +151,10 @@ async def open_client(
 
 FAULTS: Final = (
     *(ClientError, BotoCoreError, OSError, TimeoutError, ResponseParserError),
+    aiohttp.ClientError,
     *(ValueError, TypeError, LookupError, AttributeError, RecursionError),
 )
-"""What a call can raise: `translated` says what it means. The second line is what the library meets
+"""What a call can raise: `translated` says what it means. The last line is what the library meets
 in an answer that is no answer of S3."""
 
 

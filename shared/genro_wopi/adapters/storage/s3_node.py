@@ -25,7 +25,7 @@ from genro_wopi.adapters.storage.s3_kept import (
     kept_objects,
     kept_reference,
 )
-from genro_wopi.domain.errors import NotFoundError, UnavailableError
+from genro_wopi.domain.errors import InvalidFieldsError, NotFoundError, UnavailableError
 from genro_wopi.domain.files import Evidence, Head, KeptVersion, foreign_version
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.rescues import rescued_path
@@ -100,9 +100,14 @@ class S3Node:
         """See StorageNode."""
         if not self._storage.settings.hands_out_urls:
             return None
-        return await self._storage.client.generate_presigned_url(
+        url = await self._storage.client.generate_presigned_url(
             "get_object", Params=dict(self._object), ExpiresIn=life_s
         )
+        try:
+            await self._storage.settings.egress.check_url(url, field="endpoint_url")
+        except InvalidFieldsError as error:
+            raise StorageFaultError(str(error)) from error
+        return url
 
     async def _write(self, body: Body, evidence: Evidence, condition: dict[str, object]) -> Head:
         evidence = self._storage.records.own(evidence)

@@ -26,6 +26,7 @@ from genro_wopi.domain.errors import NotFoundError, StorageFullError
 from genro_wopi.domain.paths import inner_path
 from genro_wopi.domain.secrets import Secret
 from genro_wopi.domain.storages import Body, OddAnswerError, StorageFaultError
+from genro_wopi.protocol.xml_limits import XmlLimits, require_bounded
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -35,7 +36,9 @@ READ_TIMEOUT_S: Final = 8.0
 WRITE_BYTES_PER_S: Final = 4 * 2**20
 """After the last byte of a large body a slow server may take this long for what it was sent."""
 
-LISTING_BYTES_MAX: Final = 32 * 2**20
+LISTING_LIMITS: Final = XmlLimits(bytes_max=16 * 2**20, elements_max=200_000)
+"""Of one folder; of a folder with 15,000 files Nextcloud's list has 10 MiB and 135,000 elements."""
+
 CHUNK_BYTES: Final = 512 * 1024
 CONNECTIONS_MAX: Final = 32
 
@@ -114,7 +117,7 @@ class DavClient:
             received = bytearray()
             async for chunk in _chunks(response):
                 received += chunk
-                if len(received) > LISTING_BYTES_MAX:
+                if len(received) > LISTING_LIMITS.bytes_max:
                     raise StorageFaultError("The WebDAV server answers more than can be read.")
             return Answer(response.status, lower_names(response), bytes(received))
 
@@ -165,9 +168,10 @@ class DavClient:
 
     def _entries(self, path: str, document: bytes) -> Listing:
         try:
+            require_bounded(document, LISTING_LIMITS)
             root: Element = fromstring(document, forbid_dtd=True)
         except (ParseError, DefusedXmlException, ValueError, RecursionError) as error:
-            raise StorageFaultError("The WebDAV server's list is no XML.") from error
+            raise StorageFaultError(f"The WebDAV server's list cannot be read: {error}.") from error
         own = f"{self._root}/{path}".rstrip("/")
         itself: Entry | None = None
         found: list[Entry] = []

@@ -6,9 +6,12 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+import msgspec
+
 from genro_wopi.domain.doctor import ECHO_PATH, Level, Reached, UnreachedError
 from genro_wopi.domain.doctor_pass import new_pass
 from genro_wopi.domain.editors import Editor, EditorState, ProofPolicy
+from genro_wopi.domain.foreign_json import decode_json
 from genro_wopi.gateway.operations.doctor.case import Case
 from genro_wopi.gateway.operations.doctor.host_checks import is_local
 from genro_wopi.gateway.operations.office import Office
@@ -185,8 +188,8 @@ async def _capabilities(case: Case, office: Office, editor: Editor, subject: str
     url = editor.discovery_url.partition("/hosting/")[0] + CAPABILITIES
     try:
         answer = await office.editor_prober.ask("GET", url)
-        is_told = answer.status == _OK and bool(json.loads(answer.body))
-    except (UnreachedError, ValueError):
+        is_told = answer.status == _OK and bool(decode_json(answer.body, dict[str, object]))
+    except (UnreachedError, msgspec.DecodeError):
         is_told = False
     case.look(
         "editor.capabilities",
@@ -206,8 +209,12 @@ async def _calls_back(case: Case, office: Office, editor: Editor, subject: str) 
     headers = {"content-type": "application/json"}
     try:
         answer = await office.editor_prober.ask("POST", url, headers=headers, body=body)
-        status = str(json.loads(answer.body)["status"]) if answer.status == _OK else ""
-    except (UnreachedError, ValueError, KeyError, TypeError):
+        status = (
+            str(decode_json(answer.body, dict[str, object])["status"])
+            if answer.status == _OK
+            else ""
+        )
+    except (UnreachedError, msgspec.DecodeError, KeyError):
         return
     if not status:
         return

@@ -16,6 +16,7 @@ from genro_wopi.domain.doctor import (
     UnreachedError,
 )
 from genro_wopi.domain.doctor_pass import new_pass
+from genro_wopi.domain.foreign_json import decode_json
 from genro_wopi.gateway.operations.doctor.case import Case
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.protocol import headers as names
@@ -169,7 +170,7 @@ async def _asked(
 
 def _echo(answer: Reached) -> Echo | None:
     try:
-        return msgspec.json.decode(answer.body, type=Echo) if answer.status == _OK else None
+        return decode_json(answer.body, Echo) if answer.status == _OK else None
     except msgspec.DecodeError:
         return None
 

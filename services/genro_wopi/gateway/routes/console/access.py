@@ -8,16 +8,27 @@ import hashlib
 import hmac
 import secrets
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from litestar import Request
 from litestar.datastructures import Cookie
 
-from genro_wopi.domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
+from genro_wopi.domain.errors import (
+    ForbiddenError,
+    InvalidRequestError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from genro_wopi.gateway.routes.layout import origin_of
 from genro_wopi.gateway.routes.service import GatewayService
+from genro_wopi.web.streaming import read_body
 
 PATH: Final = "/console"
 FORM_FIELD: Final = "form_token"
+FORM_BYTES_MAX: Final = 16 * 1024
+"""The longest form has an id, a path in percent-escapes and a token."""
+
+FIELDS_MAX: Final = 20
 
 ConsoleRequest = Request[Any, Any, Any]
 
@@ -52,12 +63,25 @@ async def checked_form(service: GatewayService, request: ConsoleRequest) -> dict
     """
     secret = await visit_of(service, request)
     require_own_origin(service, request)
-    form = await request.form()
-    fields = {k: v for k, v in form.items() if isinstance(v, str)}
+    fields = await form_of(request)
     shown = fields.pop(FORM_FIELD, "")
     if not hmac.compare_digest(shown.encode(), form_token(secret).encode()):
         raise ForbiddenError("This form is too old, or from another site: load the page again.")
     return fields
+
+
+async def form_of(request: ConsoleRequest) -> dict[str, str]:
+    """Return the fields of a form as our pages send it.
+
+    Raises:
+        TooLargeError: it is longer than any of ours.
+        InvalidRequestError: it is no form.
+    """
+    body = await read_body(request, bytes_max=FORM_BYTES_MAX)
+    try:
+        return dict(parse_qsl(body.decode("ascii"), max_num_fields=FIELDS_MAX))
+    except ValueError as error:
+        raise InvalidRequestError("This is not a form.") from error
 
 
 def require_own_origin(service: GatewayService, request: ConsoleRequest) -> None:

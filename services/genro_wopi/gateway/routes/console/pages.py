@@ -15,6 +15,7 @@ from genro_wopi.gateway.routes.console.access import (
     checked_form,
     cookie,
     cookie_name,
+    form_of,
     form_token,
     log_in,
     require_own_origin,
@@ -274,7 +275,7 @@ async def login(request: ConsoleRequest) -> Response[Any]:
     service = _service(request)
     try:
         require_own_origin(service, request)
-        token = str((await request.form()).get("token", "")).strip()
+        token = (await form_of(request)).get("token", "").strip()
         begun = await log_in(service, token)
     except (UnauthenticatedError, UnavailableError, HostError) as error:
         status = status_of(error)
