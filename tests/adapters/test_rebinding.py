@@ -23,6 +23,7 @@ from genro_wopi.adapters.webhooks import WebhookReceiver
 from genro_wopi.domain.doctor import UnreachedError
 from genro_wopi.domain.editors import Editor, ProofPolicy
 from genro_wopi.domain.events import Event, EventContext
+from genro_wopi.domain.identifiers import tenant_name
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.secrets import Secret
 from genro_wopi.domain.storages import StorageFaultError
@@ -103,7 +104,7 @@ async def ask_webdav(url: str, _redis: RedisClient) -> None:
 async def ask_callback(url: str, redis: RedisClient) -> None:
     await World(redis).tenant()
     store = RedisTenantStore(redis)
-    tenant = await store.get_tenant(TENANT)
+    tenant = await store.get_tenant(tenant_name(TENANT))
     assert tenant is not None
     await store.put_tenant(msgspec.structs.replace(tenant, client_base_url=url))
     receiver = WebhookReceiver(

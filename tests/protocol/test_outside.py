@@ -133,7 +133,8 @@ def test_a_forged_proof_is_answered_soon_however_many_keys_there_are() -> None:
         ProofKeys(PublicKey(number(4095 - n), number(17)), PublicKey(number(4094 - n), number(17)))
         for n in range(100)
     ]
-    forged = ProofHeaders(*(base64.b64encode(bytes([n]) * 512).decode() for n in (1, 2)), "1")
+    one, two = (base64.b64encode(bytes([n]) * 512).decode() for n in (1, 2))
+    forged = ProofHeaders(one, two, "1")
     verifies(forged, b"warm", keys[:KEYS_MAX])
     began_s = time.process_time()
     assert not verifies(forged, b"signed", keys)

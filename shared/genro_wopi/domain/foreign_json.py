@@ -33,8 +33,8 @@ def decode_json(content: bytes, kind: type[T]) -> T:
         raise _too_deep() from error
     except UnicodeDecodeError as error:
         raise msgspec.DecodeError("it is not UTF-8") from error
-    if isinstance(value, dict | list) and not _is_flat(content):
-        _require_depth(value)
+    if not _is_flat(content):
+        _require_depth(cast("object", value))
     return value
 
 
