@@ -34,7 +34,7 @@ _DOCUMENTS: Final = (
 """What reads and changes records of sessions, files, locks and configuration."""
 
 _EVENTS: Final = (
-    *("lindex", "lpop", "sadd", "smembers", "zscan"),
+    *("lindex", "lpop", "sadd", "srem", "smembers", "zscan"),
     *("xread", "xrange", "xrevrange", "xdel", "xlen", "xtrim"),
 )
 
