@@ -87,7 +87,7 @@ async def attack(seconds: float, seed: int, log: Path = LOG) -> Outcome:
     try:
         with _host() as host:
             await _attack_on(host, outcome, seconds)
-            _look_for_bugs(host, record)
+            _look_at_log(host, record)
     finally:
         record.close()
     return outcome
@@ -184,9 +184,10 @@ def _probed(host: Host, target: Victim) -> Generator[Path]:
         process.wait()
 
 
-def _look_for_bugs(host: Host, record: Record) -> None:
-    """Read the log of the cluster: it holds no secret, and no error that nobody expected."""
+def _look_at_log(host: Host, record: Record) -> None:
+    """Read the log of the cluster, which holds no secret, and keep it beside the run's own."""
     log = host.cluster.log.read_bytes()
+    record.log.with_suffix(".cluster.log").write_bytes(log)
     for value, what in host.canaries.secret.items():
         if value.encode() in log and any(w in what for w in ("token", "key", "secret")):
             record.find(f"the log shows {what}")
