@@ -1,6 +1,6 @@
 """Attackers on a cluster; without words three seeds for ten minutes each, and a report.
 
-    python -m tests.hostile [SECONDS [SEED]]
+    python -m tests.hostile [SECONDS [SEED [PLOT…]]]
     python -m tests.hostile report SECONDS SEED…
 
 The exit code is 1 where something was found. Every action is in `build/hostile.log`, with the step
@@ -21,7 +21,8 @@ def main() -> int:
     if words[0] == "report":
         seconds = float(words[1]) if len(words) > 1 else SECONDS
         return 0 if report(seconds, [int(word) for word in words[2:]] or SEEDS) else 1
-    outcome = asyncio.run(attack(float(words[0]), int(words[1]) if len(words) > 1 else SEEDS[0]))
+    seed = int(words[1]) if len(words) > 1 else SEEDS[0]
+    outcome = asyncio.run(attack(float(words[0]), seed, only=words[2:]))
     for number, name in outcome.rows():
         print(f"{number:10g}  {name}")
     print(*outcome.record.lines(), sep="\n")

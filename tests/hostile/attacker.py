@@ -57,7 +57,7 @@ class Attacker:
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         body: object = None,
-        follow: bool = False,
+        timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> httpx.Response | None:
         """Send one request; None where no answer came.
 
@@ -67,7 +67,7 @@ class Attacker:
             query: its values are percent-encoded here, whatever they hold.
             headers: besides those of the client.
             body: bytes are sent as they are, anything else as JSON.
-            follow: whether redirects are followed.
+            timeout_s: how long it waits.
         """
         self.step += 1
         target = path + ("?" + query_of(query) if query else "")
@@ -80,7 +80,7 @@ class Attacker:
         raw = [(k.encode(), _in_header(v)) for k, v in (headers or {}).items()]
         try:
             answer = await self.http.request(
-                method, target, headers=raw, content=content or None, follow_redirects=follow
+                method, target, headers=raw, content=content or None, timeout=timeout_s
             )
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             self.record.counts["requests without an answer"] += 1

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Collection, Generator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,13 +71,14 @@ class Outcome:
         return [*((float(n), k) for n, k in whole), *different, *self.measured, *found]
 
 
-async def attack(seconds: float, seed: int, log: Path = LOG) -> Outcome:
+async def attack(seconds: float, seed: int, log: Path = LOG, only: Collection[str] = ()) -> Outcome:
     """Let attackers do what they can for some seconds.
 
     Args:
         seconds: of attack; the time in peace and the looking afterwards come on top.
         seed: decides what each attacker does.
         log: where every action is written down.
+        only: names of plots and visits; all where there are none.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, hard), hard))
@@ -86,7 +87,7 @@ async def attack(seconds: float, seed: int, log: Path = LOG) -> Outcome:
     outcome = Outcome(record)
     try:
         with _host() as host:
-            await _attack_on(host, outcome, seconds)
+            await _attack_on(host, outcome, seconds, only)
             _look_at_log(host, record)
     finally:
         record.close()
@@ -110,7 +111,7 @@ def _host() -> Generator[Host]:
             yield Host(cluster, Canaries(), admin, application, s3_url, dav_url)
 
 
-async def _attack_on(host: Host, outcome: Outcome, seconds: float) -> None:
+async def _attack_on(host: Host, outcome: Outcome, seconds: float, only: Collection[str]) -> None:
     record = outcome.record
     stage.hide(host)
     watch = Watch(host.cluster, record)
@@ -135,7 +136,7 @@ async def _attack_on(host: Host, outcome: Outcome, seconds: float) -> None:
         began_s = time.monotonic()
         watch.begin()
         watching = asyncio.create_task(watch.run(stop))
-        await gang.run(seconds)
+        await gang.run(seconds, only)
         ended_s = time.monotonic()
         stop.set()
         await asyncio.gather(at_work, watching)
@@ -210,23 +211,23 @@ class Gang:
     crowd: people.SlowCrowd
     url: str
 
-    async def run(self, seconds: float) -> None:
+    async def run(self, seconds: float, only: Collection[str]) -> None:
         """Attack for some seconds, and until each plot was carried out once."""
         end_s = time.monotonic() + seconds
         async with asyncio.TaskGroup() as tasks:
             for plotter in self.plotters:
-                tasks.create_task(self._plot(plotter, end_s))
+                tasks.create_task(self._plot(plotter, end_s, only))
             for caller in self.callers:
                 tasks.create_task(_again(caller.call_any, end_s))
             for editor in self.editors:
                 tasks.create_task(_again(editor.call_any, end_s))
-            tasks.create_task(self._visit(end_s))
+            tasks.create_task(self._visit(end_s, only))
 
-    async def _plot(self, plotter: Plotter, end_s: float) -> None:
+    async def _plot(self, plotter: Plotter, end_s: float, only: Collection[str]) -> None:
         counts, is_first = plotter.api.attacker.record.counts, True
         while is_first or time.monotonic() < end_s:
             await plotter.settle()
-            plots = list(plotter.plots().items())
+            plots = [(n, p) for n, p in plotter.plots().items() if not only or n in only]
             plotter.api.chance.shuffle(plots)
             for name, plot in plots:
                 if is_first or time.monotonic() < end_s:
@@ -234,19 +235,20 @@ class Gang:
                     counts[f"plots: {name}"] += 1
             is_first = False
 
-    async def _visit(self, end_s: float) -> None:
+    async def _visit(self, end_s: float, only: Collection[str]) -> None:
         async def explore() -> None:
             for guest in self.guests:
                 await guest.explore()
 
-        visits: list[Callable[[], Awaitable[None]]] = [
-            explore,
-            self.browser.open_others,
-            lambda: self.browser.try_tokens(self.url),
-            lambda: self.crowd.hold(SLOW_S),
-        ]
-        is_first = True
-        while is_first or time.monotonic() < end_s:
+        every: dict[str, Callable[[], Awaitable[None]]] = {
+            "explore": explore,
+            "others-pages": self.browser.open_others,
+            "wrong-tokens": lambda: self.browser.try_tokens(self.url),
+            "slow-connections": lambda: self.crowd.hold(SLOW_S),
+        }
+        visits = [visit for name, visit in every.items() if not only or name in only]
+        is_first = bool(visits)
+        while visits and (is_first or time.monotonic() < end_s):
             for visit in visits:
                 if is_first or time.monotonic() < end_s:
                     await visit()

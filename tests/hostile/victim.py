@@ -122,7 +122,8 @@ def _remember(victim: Victim, api: httpx.Client) -> None:
         victim.recovery[recovery_id] = content
         next(tell)(recovery_id, "a recovery copy's id")
     for item in _registered(api):
-        victim.registry.add(str(item["file_id"]))
+        if item["path"] != "desk/draft.txt":  # Its editor may delete it, too.
+            victim.registry.add(str(item["file_id"]))
         next(tell)(str(item["file_id"]), f"the id of the victim's {item['path'][:12]}")
         if item["path"].startswith("team/"):
             member = next(g for g in victim.guests if g.name == "member")

@@ -164,6 +164,7 @@ def build_service(
         public_url=settings.public_url,
         version=version("genro-wopi"),
         visits=RedisConsoleVisits(redis),
+        trusted_proxies=settings.trusted_proxies,
         journal=Journal(
             slow_request_seconds=settings.slow_request_seconds, log_sample=settings.log_sample
         ),

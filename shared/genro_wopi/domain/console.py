@@ -7,7 +7,9 @@ VISIT_MS: Final = 30 * 60 * 1000
 
 VISIT_MS_MAX: Final = 12 * 3600 * 1000
 FAILURES_MAX: Final = 20
-"""Wrong tokens in a minute; then nobody is let in for a while."""
+"""Wrong tokens in a minute from one address; then nobody is let in from there for a while."""
+
+FAILURES_S: Final = 60
 
 
 class ConsoleVisits(Protocol):
@@ -25,10 +27,10 @@ class ConsoleVisits(Protocol):
         """End a visit."""
         ...
 
-    async def may_try(self) -> bool:
-        """Tell whether a token may be tried now; counts the failures of the last minute."""
+    async def may_try(self, address: str) -> bool:
+        """Tell whether a client at an address may try a token now."""
         ...
 
-    async def failed(self) -> None:
-        """Count a wrong token."""
+    async def failed(self, address: str) -> None:
+        """Count a wrong token from an address."""
         ...

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from litestar import MediaType, Response
 
+from genro_wopi.domain.errors import RETRY_AFTER_S
+
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { margin: 0; } iframe { position: fixed; inset: 0; width: 100%; height: 100%; border: 0; }
@@ -41,7 +43,10 @@ def message(status: int, title: str, text: str) -> Response[str]:
     """Build a page that says one thing."""
     body = f"<main><h1>{html.escape(title)}</h1><p>{html.escape(text)}</p></main>"
     policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
-    return page(status, title, body, {"Content-Security-Policy": policy})
+    headers = {"Content-Security-Policy": policy}
+    if status == 503:  # noqa: PLR2004 - Service Unavailable
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    return page(status, title, body, headers)
 
 
 def script(name: str) -> Response[bytes]:

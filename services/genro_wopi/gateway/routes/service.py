@@ -1,5 +1,7 @@
 """What the routes share: the ports of the gateway and how this process is configured."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from genro_wopi.adapters.session_service import SessionServiceClient
@@ -8,6 +10,7 @@ from genro_wopi.domain.console import ConsoleVisits
 from genro_wopi.domain.secrets import Secret
 from genro_wopi.gateway.operations.office import Office
 from genro_wopi.gateway.routes.journal import Journal
+from genro_wopi.web.client_address import Network
 from genro_wopi.web.server import Readiness
 
 
@@ -23,4 +26,6 @@ class GatewayService(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str
     version: str
     visits: ConsoleVisits
+    trusted_proxies: Sequence[Network]
+    """Whose word counts on who the client is."""
     journal: Journal

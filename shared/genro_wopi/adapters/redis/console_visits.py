@@ -1,13 +1,10 @@
 """Visits to the console in Redis; see `genro_wopi.domain.console.ConsoleVisits`."""
 
 import time
-from typing import Final
 
 from genro_wopi.adapters.redis import keys
 from genro_wopi.adapters.redis.client import RedisClient, text
-from genro_wopi.domain.console import FAILURES_MAX, VISIT_MS, VISIT_MS_MAX
-
-FAILURES_S: Final = 60
+from genro_wopi.domain.console import FAILURES_MAX, FAILURES_S, VISIT_MS, VISIT_MS_MAX
 
 
 class RedisConsoleVisits:
@@ -35,12 +32,12 @@ class RedisConsoleVisits:
         """See ConsoleVisits."""
         await self._redis.call("DEL", keys.console_visit(secret))
 
-    async def may_try(self) -> bool:
+    async def may_try(self, address: str) -> bool:
         """See ConsoleVisits."""
-        return int(text(await self._redis.call("GET", keys.CONSOLE_FAILURES)) or 0) < FAILURES_MAX
+        failures = await self._redis.call("GET", keys.console_failures(address))
+        return int(text(failures) or 0) < FAILURES_MAX
 
-    async def failed(self) -> None:
+    async def failed(self, address: str) -> None:
         """See ConsoleVisits."""
-        await self._redis.pipeline(
-            [("INCR", keys.CONSOLE_FAILURES), ("EXPIRE", keys.CONSOLE_FAILURES, FAILURES_S)]
-        )
+        key = keys.console_failures(address)
+        await self._redis.pipeline([("INCR", key), ("EXPIRE", key, FAILURES_S)])

@@ -54,7 +54,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:launch:<sha256>                  | string | 10 min; opened: 8 days  | session-service     |
 | wopi:{t:T}:once:<sha256>              | string | 1 day                   | gateway             |
 | wopi:console:<sha256>                 | string | 30 min                  | gateway             |
-| wopi:console-failures                 | string | 1 min                   | gateway             |
+| wopi:console-failures:<sha256>        | string | 1 min                   | gateway             |
 | wopi:schema                           | string | permanent               | all                 |
 | wopi:partitions                       | string | permanent               | all                 |
 """
@@ -98,7 +98,6 @@ SCHEMA: Final = "wopi:schema"
 EVERY_PATH: Final = "wopi:{t:*}:path:*"
 """Match the paths of all tenants."""
 
-CONSOLE_FAILURES: Final = "wopi:console-failures"
 PARTITIONS: Final = "wopi:partitions"
 """How many partitions were ever in use."""
 
@@ -324,6 +323,11 @@ def idempotency(scope: str, key: str) -> str:
 def console_visit(secret: str) -> str:
     """A visit to the console."""
     return f"wopi:console:{hashlib.sha256(secret.encode()).hexdigest()}"
+
+
+def console_failures(address: str) -> str:
+    """Count wrong admin tokens from an address."""
+    return f"wopi:console-failures:{hashlib.sha256(address.encode()).hexdigest()[:32]}"
 
 
 def outbox(tenant_id: TenantId) -> str:

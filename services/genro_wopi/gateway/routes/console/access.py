@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from litestar import Request
 from litestar.datastructures import Cookie
 
+from genro_wopi.domain.console import FAILURES_S
 from genro_wopi.domain.errors import (
     ForbiddenError,
     InvalidRequestError,
@@ -96,17 +97,24 @@ def require_own_origin(service: GatewayService, request: ConsoleRequest) -> None
         raise ForbiddenError("This form was sent by another site.")
 
 
-async def log_in(service: GatewayService, token: str) -> Cookie:
+async def log_in(service: GatewayService, token: str, address: str) -> Cookie:
     """Begin a visit.
+
+    Args:
+        service: the gateway.
+        token: what was shown.
+        address: of the client; who tries from elsewhere does not lock out the operator.
 
     Raises:
         UnauthenticatedError: it is not the admin token.
-        UnavailableError: too many wrong tokens were tried in the last minute.
+        UnavailableError: too many wrong tokens were tried from there in the last minute.
     """
-    if not await service.visits.may_try():
-        raise UnavailableError("Too many wrong tokens were tried: wait a minute.")
+    if not await service.visits.may_try(address):
+        raise UnavailableError(
+            "Too many wrong tokens were tried from here: wait a minute.", retry_after_s=FAILURES_S
+        )
     if not hmac.compare_digest(token.encode(), service.admin_token.reveal().encode()):
-        await service.visits.failed()
+        await service.visits.failed(address)
         raise UnauthenticatedError("This is not the admin token.")
     secret = secrets.token_urlsafe(32)
     await service.visits.begin(secret)

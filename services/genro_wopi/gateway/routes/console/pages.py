@@ -25,6 +25,7 @@ from genro_wopi.gateway.routes.console.perform import perform
 from genro_wopi.gateway.routes.console.templates import render
 from genro_wopi.gateway.routes.service import GatewayService
 from genro_wopi.runtime.logs import get_logger
+from genro_wopi.web.client_address import client_address
 from genro_wopi.web.errors import status_of
 
 SEE_OTHER: Final = 303
@@ -276,10 +277,14 @@ async def login(request: ConsoleRequest) -> Response[Any]:
     try:
         require_own_origin(service, request)
         token = (await form_of(request)).get("token", "").strip()
-        begun = await log_in(service, token)
+        address = client_address(request.scope, service.trusted_proxies)
+        begun = await log_in(service, token, address)
     except (UnauthenticatedError, UnavailableError, HostError) as error:
         status = status_of(error)
-        return _page(service, "login.html", status, title="Log in", problem=str(error))
+        shown = _page(service, "login.html", status, title="Log in", problem=str(error))
+        if isinstance(error, UnavailableError):
+            shown.headers["Retry-After"] = str(error.retry_after_s)
+        return shown
     return Redirect(PATH, status_code=SEE_OTHER, cookies=[begun])
 
 
