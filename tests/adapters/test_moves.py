@@ -19,6 +19,7 @@ from genro_wopi.domain.identifiers import SessionId, TenantId, new_save_id, part
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.moves import Mover
 from genro_wopi.domain.paths import StoragePath
+from genro_wopi.domain.places import Place as StoragePlace
 from genro_wopi.domain.saves import FileMovedError, Save
 from genro_wopi.domain.sessions import Session
 from genro_wopi.domain.storages import Storage, StorageProtocol
@@ -39,13 +40,16 @@ class OneStorage:
         del storage
         return self.backend
 
-    async def place(self, storage: Storage) -> None:
-        del storage
+    async def place(self, storage: Storage) -> StoragePlace:
+        return StoragePlace(name=storage.name, is_own=True)
 
     async def tenant(self, tenant_id: TenantId) -> Tenant:
         raise NotFoundError(tenant_id)
 
-    async def storage(self, tenant_id: TenantId, name: str) -> Storage:
+    async def storage(
+        self, tenant_id: TenantId, name: str, *, even_suspended: bool = False
+    ) -> Storage:
+        del even_suspended
         return Storage(
             tenant_id=tenant_id,
             name=name,

@@ -115,12 +115,12 @@ def test_collabora_is_told_no_end_and_the_page_is(
 def test_a_page_is_opened_again_after_its_idle_life(
     tenant: Tenant, address: SigningEditor, cluster: Cluster
 ) -> None:
-    client, _, _ = opens_with_page(tenant, address, cluster, ttl_seconds=1)
+    client, page, _ = opens_with_page(tenant, address, cluster, ttl_seconds=1)
     client.info()
     client.get()
     assert client.override("LOCK", "L").status_code == 200
     until(lambda: state_of(tenant, client.session_id)["state"] == "expired")
-    again = httpx.get(client.session["launch_url"])
+    again = httpx.get(client.session["launch_url"], cookies=page.cookies)
     assert again.status_code == 200
     assert state_of(tenant, client.session_id)["state"] == "active"
 

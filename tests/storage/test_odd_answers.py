@@ -36,6 +36,8 @@ HARMLESS_HEADS = {
     "a date before all": GOOD.replace("21 Oct 2026", "21 Oct 0001"),
 }
 
+LOOPBACK = EgressPolicy(["loopback"], setting="WOPI_STORAGE_ALLOW")
+
 
 @asynccontextmanager
 async def answering(answer: Callable[[bytes], bytes]) -> AsyncGenerator[str]:
@@ -73,6 +75,7 @@ async def bucket(answer: Callable[[bytes], bytes]) -> AsyncGenerator[StorageBack
             path_style=True,
             access_key_id="a",
             secret_access_key=Secret("b"),
+            egress=LOOPBACK,
         )
         backend = await S3Storage.connect(settings, None)
         yield watched(backend, StorageProtocol.S3)
@@ -82,8 +85,7 @@ async def bucket(answer: Callable[[bytes], bytes]) -> AsyncGenerator[StorageBack
 @asynccontextmanager
 async def dav(answer: Callable[[bytes], bytes]) -> AsyncGenerator[StorageBackend]:
     async with answering(answer) as url:
-        egress = EgressPolicy(["loopback"], setting="WOPI_STORAGE_ALLOW")
-        store = DavStore(DavClient(DavSettings(url=f"{url}/dav"), egress))
+        store = DavStore(DavClient(DavSettings(url=f"{url}/dav"), LOOPBACK))
         backend = SidecarStorage(store, 0)
         yield watched(backend, StorageProtocol.WEBDAV)
         await backend.aclose()

@@ -14,6 +14,8 @@ from genro_wopi.domain.errors import HostError, NotFoundError, SuspendedError
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.locks import LockRequest
 from genro_wopi.domain.memory_body import MemoryBody
+from genro_wopi.domain.moves import original_path
+from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.rescues import Rescue, rescue_note
 from genro_wopi.domain.sessions import Session, SessionEndedError
 from genro_wopi.domain.storages import Body, StorageNode
@@ -90,7 +92,7 @@ def _rescue(host: Host, refused: Refused, body: Body, reason: str) -> Rescue:
         tenant_id=refused.file.tenant_id,
         storage_name=refused.file.storage_name,
         file_id=claims.file_id,
-        file_path=refused.file.path,
+        file_path=_shown_path(refused.file),
         session_id=claims.session_id,
         account=session.account if session else "",
         user=session.user if session else claims.user,
@@ -99,6 +101,11 @@ def _rescue(host: Host, refused: Refused, body: Body, reason: str) -> Rescue:
         reason=reason,
         rescued_us=host.clock.now_us(),
     )
+
+
+def _shown_path(file: FileRecord) -> StoragePath:
+    """Return where people know the file: a deleted one lay elsewhere before."""
+    return original_path(file.path) if file.is_deleted else file.path
 
 
 async def _discard(host: Host, node: StorageNode, rescue: Rescue, rescue_id: str) -> None:
