@@ -118,6 +118,7 @@ BREAKS = (
         "    Right.LIST: lambda _: True,\n",
         {
             "pytest tests/services/test_traded.py": "without_containers_gives_no_files",
+            "tests.hostile 3 1 explore": "a session without containers was given one",
         },
     ),
     Break(
@@ -184,7 +185,10 @@ BREAKS = (
         "    except UnreadableSecretError:\n        _refuse()\n",
         '        return ring.open(sealed, context=f"cursor/{context}").reveal()\n'
         "    except UnreadableSecretError:\n        return cursor\n",
-        {"pytest tests/flows/test_hostile_storage.py -k cursor": "failed"},
+        {
+            "pytest tests/flows/test_hostile_storage.py -k cursor": "failed",
+            "tests.hostile 3 1 forged-cursors": "a cursor that nobody gave was taken",
+        },
     ),
     Break(
         "places may overlap",
@@ -210,5 +214,12 @@ BREAKS = (
         '        raise OddAnswerError("The storage names no size for this file.")\n',
         "    if not text.isdigit():\n        return 0\n",
         {"pytest tests/storage/test_odd_answers.py": "failed"},
+    ),
+    Break(
+        "a key may do what it is not for",
+        "shared/genro_wopi/domain/callers.py",
+        "        if not self.is_admin and not {scope, Scope.ALL} & set(self.scopes):\n",
+        "        if False and not {scope, Scope.ALL} & set(self.scopes):\n",
+        {"tests.hostile 8 1 forged-cursors": "a key of scope"},
     ),
 )

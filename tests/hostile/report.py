@@ -35,10 +35,8 @@ def report(seconds: float, seeds: Sequence[int]) -> bool:
         print(f"{seconds:g} s, seed {seed}", flush=True)
         outcomes[seed] = asyncio.run(attack(seconds, seed))
         print(*outcomes[seed].record.lines(), sep="\n", flush=True)
-    head = PAGE.read_text().partition("\n## ")[0] + "\n"
-    sections = pages.sections(PAGE)
-    sections[TITLE] = _part(seconds, outcomes)
-    pages.write(PAGE, head.rstrip("\n") + "\n", sections)
+        head, sections = PAGE.read_text().partition("\n## ")[0], pages.sections(PAGE)
+        pages.write(PAGE, head.rstrip("\n") + "\n", sections | {TITLE: _part(seconds, outcomes)})
     print(f"written: {PAGE}")
     return all(outcome.is_good for outcome in outcomes.values())
 
