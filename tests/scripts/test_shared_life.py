@@ -17,7 +17,7 @@ from genro_wopi.protocol.lock_id import LockId
 from tests.scripts.test_session_ends import ends_of, expired, told
 from tests.support.world import World
 
-LIFE_MS = 400
+LIFE_MS = 600
 LOCK = "cool-lock1"
 
 
@@ -133,7 +133,7 @@ async def test_a_lock_that_vanished_and_came_back_goes_on(world: World) -> None:
 
 async def test_a_session_that_was_told_expired_does_not_come_back(world: World) -> None:
     file = await world.file()
-    anna, ben = await world.session(file, ttl_ms=30), await world.session(file)
+    anna, ben = await world.session(file, ttl_ms=LIFE_MS), await world.session(file)
     for session in (anna, ben):
         await asks(world, session, Purpose.READ)
         await lock(world, session)

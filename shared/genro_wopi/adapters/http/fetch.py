@@ -1,6 +1,7 @@
 """One bounded request to an address that a tenant or operator gave: no redirects, a size limit."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -43,9 +44,9 @@ class Answer(msgspec.Struct, frozen=True):
         Spec: RFC 9110, section 10.2.3.
         """
         asked = self.headers.get("retry-after", "")
-        seconds = parse_decimal(asked)
-        if seconds is not None:
-            return float(seconds)
+        if asked.isascii() and asked.isdigit():
+            seconds = parse_decimal(asked)
+            return math.inf if seconds is None else float(seconds)
         try:
             return max(0.0, parsedate_to_datetime(asked).timestamp() - now_s)
         except (ValueError, TypeError, IndexError, OverflowError):
