@@ -11,9 +11,17 @@ import msgspec
 
 from genro_wopi.domain.access_tokens import AccessClaims, Grant
 from genro_wopi.domain.errors import UnauthenticatedError
-from genro_wopi.domain.identifiers import FileId
+from genro_wopi.domain.files import FileRecord
+from genro_wopi.domain.identifiers import FileId, partition_of, session_partition
 from genro_wopi.domain.reach import may_begin, require_reach
-from genro_wopi.domain.sessions import Admission, Asker, Breadcrumb, Purpose, SessionState
+from genro_wopi.domain.sessions import (
+    Admission,
+    Asker,
+    Breadcrumb,
+    Purpose,
+    SessionEndedError,
+    SessionState,
+)
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.protocol.proof import ProofHeaders
 from genro_wopi.wopi_service.operations.host import READ_PATIENCE_S, Host
@@ -81,10 +89,21 @@ async def admit_identified(
             claims.session_id, claims.file_id, purpose, deadline_s=deadline_s, asker=_asker(claims)
         )
 
-    admission = await in_session(host, claims, attempt)
+    try:
+        admission = await in_session(host, claims, attempt)
+    except SessionEndedError as ended:
+        if ended.file is not None and not _belongs(claims, ended.file):
+            raise SessionEndedError from ended
+        raise
     if not _goes_on(admission, purpose):
         require_reach(admission.session, admission.file)
     return admission
+
+
+def _belongs(claims: AccessClaims, file: FileRecord) -> bool:
+    """Tell whether a session of which nothing is known may have been one on this file."""
+    is_beside = session_partition(claims.session_id) == partition_of(file.file_id)
+    return is_beside and claims.tenant_id == file.tenant_id
 
 
 def _fits(claims: AccessClaims, *, is_container: bool) -> bool:

@@ -87,6 +87,8 @@ class RedisSessionStore:
             ),
             deadline_s=deadline_s,
         )
+        if reply[0] == b"foreign":
+            raise SessionEndedError
         file = file_record(file_id, reply[2])
         if reply[0] != b"ok" or file is None:
             raise SessionEndedError(session_of(reply[1]), file)

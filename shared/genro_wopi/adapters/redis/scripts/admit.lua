@@ -19,7 +19,8 @@
 -- a file that this editor holds locked, since it reads it once for all. The first time emits
 -- document_opened. The version that is read is noted for the session and for the lease that it holds.
 --
--- Returns: {'ended', session row, file row}, or {'ok', session row, file row, lock row, now}.
+-- Returns: {'foreign'} where the session is another file's, {'ended', session row, file row}, or
+-- {'ok', session row, file row, lock row, now}.
 -- Safe to run twice: a second run changes nothing but the session's expiry.
 -- include: moment
 -- include: event
@@ -31,7 +32,7 @@ local now = now_us()
 local phase = phase_of(KEYS[1], KEYS[2], KEYS[3], ARGV[2], now, ARGV[4])
 local lock, file = lock_row(KEYS[3]), file_row(KEYS[2])
 local s = redis.call('HMGET', KEYS[1], 'doc', 'state', 'expires_us', 'ends_us', 'opened', 'user_info', 'server', 'edit', 'fid')
-if s[9] ~= ARGV[2] then s = {} end
+if s[9] and s[9] ~= ARGV[2] then return {'foreign'} end
 if phase == 'ended' or not file[1] then return {'ended', s, file, int(now)} end
 if phase ~= 'active' and ARGV[3] ~= 'save' then
   if ARGV[3] == 'read' or s[5] ~= '1' or s[8] ~= '1' or not lock[1] then return {'ended', s, file, int(now)} end
