@@ -150,7 +150,8 @@ def test_everything_works_with_what_each_service_may_do(
         time.sleep(3)  # A round of upkeep and of the reconciler.
         gone = http.delete("/api/tenants/acme", params={"cascade": "true"})
         assert gone.status_code == 204
-    assert services.refused() == []
+    # The doctor asks for the configuration of Redis, and does without where it may not see it.
+    assert set(services.refused()) <= {"wopi-gateway: config|get"}
 
 
 @pytest.mark.parametrize("service", sorted(COMMANDS))
