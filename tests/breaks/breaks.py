@@ -123,11 +123,11 @@ BREAKS = (
     ),
     Break(
         "a key reaches every tenant",
-        "shared/genro_wopi/domain/callers.py",
-        "            if named not in (None, self.tenant_id):\n"
-        '                raise NotFoundError("There is no such tenant.")\n'
-        "            return self.tenant_id\n",
-        "            return TenantId(named or self.tenant_id)\n",
+        "shared/genro_wopi/domain/tenants.py",
+        "    tenant = await tenants.get_tenant(caller.named(named))\n"
+        "    if tenant is None or not caller.reaches(tenant.tenant_id, None):\n",
+        "    tenant = await tenants.get_tenant(TenantName(named or caller.named(None)))\n"
+        "    if tenant is None:\n",
         {
             "pytest tests/flows/test_every_operation.py -k another_tenant": "tenants.get: 200",
         },
