@@ -95,7 +95,7 @@ async def create_tenant(
         auth_secret=None,
         webhook_secrets=(_new_webhook_secret(office, tenant_id)[1],),
         frame_ancestors=(),
-        revision=now_us,  # Above those of an earlier tenant of this name.
+        revision=0,
         created_us=now_us,
         updated_us=now_us,
     )
