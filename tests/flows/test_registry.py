@@ -21,7 +21,7 @@ def forget_registry(cluster: Cluster, tenant: Tenant) -> None:
     redis: Any = Redis.from_url((cluster.data_dir / "redis-url").read_text())  # pyright: ignore[reportUnknownMemberType]
     names: list[str] = [key.decode() for key in redis.scan_iter("wopi:*")]
     for name in names:
-        owner = redis.hget(name, "tenant").decode() if ":file:" in name else ""
+        owner = (redis.hget(name, "tenant") or b"").decode() if ":file:" in name else ""
         if tenant_name(owner) == tenant.tenant_id:
             redis.delete(name)
         is_own = name.startswith(f"wopi:{{t:{tenant.tenant_id}.")

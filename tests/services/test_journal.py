@@ -4,9 +4,11 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
+from genro_wopi.runtime.logs import get_logger
 from genro_wopi.wopi_service.app import create_app
 from tests.support.in_process import Wopi, client_of
 
@@ -15,6 +17,13 @@ HEADERS = {
     "X-WOPI-CorrelationId": "c-1",
     "X-WOPI-SessionId": "s-1",
 }
+
+
+@pytest.fixture(autouse=True)
+def unconfigured() -> None:
+    """Forget how another test of this process had lines written."""
+    structlog.reset_defaults()
+    vars(get_logger()).pop("bind", None)
 
 
 async def logged(wopi: Wopi, method: str, **more: Any) -> list[dict[str, Any]]:

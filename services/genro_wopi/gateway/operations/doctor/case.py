@@ -48,6 +48,7 @@ WHY: Final[dict[str, str]] = {
     "storages.some": "There is nothing to open.",
     "storage.answers": "Its documents can be neither opened nor saved.",
     "storage.class": "Two writers at one moment are kept apart by a lock only, not by the store.",
+    "storage.records": "Versions or recovery copies that these records tell of are not shown.",
     "callbacks.address": "The application is not told of saves.",
     "callbacks.reachable": "Events wait, and become dead letters in the end.",
     "callbacks.signed": "Anybody who knows the address could tell the application of saves.",
