@@ -118,3 +118,14 @@ async def test_a_cancellation_counts_whenever_it_comes(redis: RedisClient, steps
     waiting.cancel()
     await asyncio.wait((waiting,))
     assert waiting.cancelled()
+
+
+async def test_a_cancellation_counts_while_connecting_too(redis_url: str) -> None:
+    for steps in range(200):
+        async with connect(redis_url) as fresh:
+            waiting = asyncio.create_task(fresh.call("BLPOP", "nothing", 1))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait((waiting,))
+        assert waiting.cancelled(), steps

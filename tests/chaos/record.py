@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import httpx
@@ -146,16 +146,16 @@ class Shelf:
             query["cursor"] = page["next_cursor"]
 
 
-async def judge(record: Record, shelves: list[Shelf], application: Application) -> Verdict:
+async def judge(record: Record, shelves: list[Shelf], *applications: Application) -> Verdict:
     """Look for everything that was told, once all is quiet.
 
     Args:
         record: what the clients were told.
         shelves: the storages that hold the documents; several show the same bucket.
-        application: which got the events.
+        applications: which got the events.
     """
-    unheard = await _unheard(record, application)
-    forced = {str(e["file_path"]) for e in application.events if e.get("forced")}
+    unheard = await _unheard(record, applications)
+    forced = {str(e["file_path"]) for a in applications for e in a.events if e.get("forced")}
     lost, overwritten, only_kept = list[str](), list[str](), 0
     for path, updates in record.acknowledged.items():
         missing = set(updates) - await shelves[0].content(path)
@@ -182,13 +182,13 @@ async def judge(record: Record, shelves: list[Shelf], application: Application) 
     )
 
 
-async def _unheard(record: Record, application: Application) -> set[str]:
+async def _unheard(record: Record, applications: Sequence[Application]) -> set[str]:
     """Return versions that were not announced, after all that may still be under way."""
     end = time.monotonic() + ANNOUNCED_S
     while True:
-        heard = {str(e.get("version")) for e in application.events}
-        unheard = record.versions - heard
+        events = [event for application in applications for event in application.events]
+        unheard = record.versions - {str(e.get("version")) for e in events}
         if not unheard or time.monotonic() > end:
-            record.counts["events delivered"] = len(application.events)
+            record.counts["events delivered"] = len(events)
             return unheard
         await asyncio.sleep(0.5)

@@ -7,7 +7,7 @@ meanwhile fails its next command, which the caller attempts again.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol, cast
 
 import hiredis
@@ -85,8 +85,8 @@ class Connections:
         refusal: ResponseError | None = None
         try:
             if not connection.is_connected:
-                await connection.connect()
-            await _send(connection, packed)
+                await _heeded(connection.connect())
+            await _heeded(connection.send_packed_command(packed, check_health=False))
             for _ in range(count):
                 try:
                     replies.append(await connection.read_response())
@@ -114,14 +114,15 @@ class Connections:
             await connection.disconnect(nowait=True)
 
 
-async def _send(connection: _Connection, packed: bytes) -> None:
-    """Send; a cancellation counts even where redis-py lost it.
+async def _heeded(work: Awaitable[object]) -> None:
+    """Wait for what redis-py does; a cancellation counts even where redis-py lost it.
 
-    It waits in `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that arrives
+    It sends in `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that arrives
     when the bytes are out: a deadline would be missed, a worker that is stopped would go on.
+    Connecting sends, too.
     """
     task = asyncio.current_task()
     cancelled = task.cancelling() if task else 0
-    await connection.send_packed_command(packed, check_health=False)
+    await work
     if task and task.cancelling() > cancelled:
         raise asyncio.CancelledError
