@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.flows.conftest import Tenant
+from tests.support.editor import EditorClient
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.flow
@@ -220,12 +221,21 @@ def test_a_token_of_another_file_is_refused(tenant: Tenant) -> None:
     assert editor.get().status_code == 401
 
 
+def locked_for_seconds(tenant: Tenant) -> tuple[EditorClient, str]:
+    """Open and lock with the shortest session that lives until it holds the lock."""
+    for seconds in (2, 6, 18):
+        options = {"max_lifetime_seconds": seconds}
+        editor = tenant.open(ttl_seconds=seconds, options=options)
+        opened = editor.call("GET")
+        editor.get()
+        if opened.status_code == editor.override("LOCK", "L").status_code == 200:
+            return editor, opened.json()["LastModifiedTime"]
+    raise AssertionError("no session lived long enough")
+
+
 def test_what_a_lock_protects_is_saved_after_the_session_expired(tenant: Tenant) -> None:
     tenant.upload("a.txt", b"hello")
-    editor = tenant.open(ttl_seconds=2, options={"max_lifetime_seconds": 2})
-    stamp = editor.info()["LastModifiedTime"]
-    editor.get()
-    assert editor.override("LOCK", "L").status_code == 200
+    editor, stamp = locked_for_seconds(tenant)
     url = f"/api/sessions/{editor.session_id}"
     until(lambda: tenant.http.get(url).json()["state"] == "expired")
     assert editor.get().status_code == 401

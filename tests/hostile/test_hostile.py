@@ -12,7 +12,7 @@ QUICK = ("forged-notes", "forged-cursors", "linked-versions", "explore", "others
 
 @pytest.mark.timeout(240)
 async def test_attackers_reach_nothing_but_their_own(tmp_path: Path) -> None:
-    outcome = await attack(4, SEED, tmp_path / "log", QUICK)
+    outcome = await attack(4, SEED, tmp_path / "log", QUICK, is_alone=False)
     assert outcome.record.counts["requests of attackers"] > 50
     assert outcome.is_good, "\n".join(outcome.record.lines())
 
@@ -20,7 +20,7 @@ async def test_attackers_reach_nothing_but_their_own(tmp_path: Path) -> None:
 @pytest.mark.check
 @pytest.mark.timeout(400)
 async def test_nor_by_any_plot_that_is_known(tmp_path: Path) -> None:
-    outcome = await attack(12, SEED, tmp_path / "log")
+    outcome = await attack(12, SEED, tmp_path / "log", is_alone=False)
     plots = [name for name in outcome.record.counts if name.startswith("plots: ")]
     assert len(plots) >= 12, plots
     assert outcome.is_good, "\n".join(outcome.record.lines())
