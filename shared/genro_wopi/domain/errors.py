@@ -110,10 +110,10 @@ class PreconditionFailedError(HostError):
 
 
 class RateLimitedError(HostError):
-    """The caller asks more often than it may."""
+    """The caller asks more often, or for more, than it may."""
 
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__(f"Too many requests with this key: wait {retry_after_s} s.")
+    def __init__(self, retry_after_s: int, message: str = "") -> None:
+        super().__init__(message or f"Too many requests with this key: wait {retry_after_s} s.")
         self.retry_after_s = retry_after_s
 
 

@@ -42,6 +42,11 @@ UNSETTLED_OUTCOMES: Final = Counter(
     "What became of them: stored, rescued, void, expired, or no_room to keep them.",
     ("outcome",),
 )
+OVER_SHARE: Final = Counter(
+    "wopi_over_share_total",
+    "Requests refused since their tenant has used up its share, by what is shared.",
+    ("share",),
+)
 API_REQUESTS: Final = Counter(
     "wopi_api_requests_total",
     "Management requests by operation and status.",
@@ -143,6 +148,11 @@ def observe_redis(seconds: float, failure: str | None) -> None:
         REDIS_SECONDS.observe(seconds)
     else:
         REDIS_FAILURES.labels(failure).inc()
+
+
+def count_over_share(share: str) -> None:
+    """Count one request that was refused for its tenant's share."""
+    OVER_SHARE.labels(share).inc()
 
 
 def observe_unsettled(saves: int, size_bytes: int, outcome: Outcome | None) -> None:

@@ -29,6 +29,7 @@ from genro_wopi.runtime.setting_values import (
     read_words,
     some_of,
 )
+from genro_wopi.runtime.share_settings import SHARES
 
 SINK_WEBHOOK: Final = "webhook"
 SINK_STREAM: Final = "redis-stream"
@@ -66,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     file_bytes_max: int
     api_rate_per_second: int
+    activity_bytes_per_minute: int
     event_partitions: int
     lock_ttl_seconds: int
     recovery_days: int
@@ -333,15 +335,7 @@ SETTINGS: Final = (
         default="2147483648",
         services=_G | _W,
     ),
-    Setting(
-        name="api_rate_per_second",
-        parse=number(0, 1_000_000),
-        kind="number",
-        help="Requests of a tenant to the API per second and gateway, with bursts; 0: any.",
-        example="100",
-        default="100",
-        services=_G,
-    ),
+    *SHARES,
     Setting(
         name="event_partitions",
         parse=number(1, PARTITIONS_MAX),

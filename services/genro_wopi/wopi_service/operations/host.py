@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from genro_wopi.domain.access_tokens import TokenTrader, TokenVerifier
+from genro_wopi.domain.budgets import Budgets
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.editors import EditorDirectory
 from genro_wopi.domain.errors import NotFoundError, UnavailableError
@@ -55,6 +56,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     locks: LockStore
     ledger: SaveLedger
     rescues: RescueStore
+    budgets: Budgets
     directory: Directory
     storages: StorageOpener
     mover: Mover

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from genro_wopi.domain.budgets import Budget
 from genro_wopi.domain.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -22,6 +23,9 @@ from genro_wopi.wopi_service.operations.host import Host
 
 USER_INFO_LENGTH_MAX: Final = 1024
 ACTIVITIES_MAX: Final = 100
+EVENT_BYTES: Final = 1024
+"""What an event takes besides what the editor says: whose it is, where, and that it was told."""
+
 ACTIVITY_TYPES: Final = frozenset({"WopiComment", "WopiPersonMention"})
 
 ACCEPTED: Final = 0
@@ -87,6 +91,7 @@ async def add_activities(
     Raises:
         InvalidRequestError: the body is not a list of activities.
         UnauthenticatedError: the session has ended.
+        RateLimitedError: the tenant told of so much in this minute; nothing was announced.
     """
     admission = await admit(host, request, Purpose.CHECK)
     if admission.file.is_deleted:
@@ -97,6 +102,8 @@ async def add_activities(
         raise InvalidRequestError(f"The body is not a list of activities: {error}.") from error
     if len(activities) > ACTIVITIES_MAX:
         raise InvalidRequestError(f"Send at most {ACTIVITIES_MAX} activities at once.")
+    written = sum(_event_bytes(a) for a in activities if a.type in ACTIVITY_TYPES)
+    await host.budgets.spend(admission.session.tenant_id, Budget.ACTIVITIES, written)
     answers: list[dict[str, object]] = []
     for activity in activities:
         if activity.type not in ACTIVITY_TYPES:
@@ -118,3 +125,9 @@ async def add_activities(
         )
         answers.append({"Id": activity.id, "Status": ACCEPTED})
     return answers
+
+
+def _event_bytes(activity: Activity) -> int:
+    """Return about how many bytes are written for an activity; its id is remembered, too."""
+    told = (activity.id, activity.id, activity.type, activity.timestamp)
+    return EVENT_BYTES + len(bytes(activity.data)) + sum(len(text.encode()) for text in told)

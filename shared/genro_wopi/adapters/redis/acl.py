@@ -29,7 +29,7 @@ _DOCUMENTS: Final = (
         "hlen",
     ),
     *("zadd", "zrem", "zrange", "zrevrange", "zrangebyscore", "zrangebylex", "zremrangebyscore"),
-    *("zcard", "zscore", "xadd", "rpush", "lrange", "ltrim", "llen"),
+    *("zcard", "zscore", "xadd", "rpush", "lrange", "ltrim", "llen", "incrby"),
 )
 """What reads and changes records of sessions, files, locks and configuration."""
 
@@ -55,13 +55,13 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "session-service": (
         *_COMMON,
         *("wopi:{t:*}:sessions", "wopi:{t:*}:user-info:*", "wopi:{e:*}:*", "wopi:launch:*"),
-        "wopi:instance",
+        *("wopi:instance", "wopi:{t:*}:spent:*"),
     ),
     "wopi-service": (
         *_COMMON,
         *("wopi:{t:*}:user-info:*", "wopi:{t:*}:rescued", "wopi:{t:*}:rescue:*"),
         *("wopi:{t:*}:aside", "wopi:{e:*}:*", "wopi:sweep"),
-        "wopi:unsettled",
+        *("wopi:unsettled", "wopi:{t:*}:spent:*"),
     ),
     "callback-worker": (
         *_COMMON,

@@ -30,6 +30,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{t:T}:path:<storage>:<sha256>    | string | permanent (registry)    | gateway, session-s. |
 | wopi:{t:T}:sessions                   | zset   | 8 days after the last   | session-service     |
 | wopi:{t:T}:user-info:<sha256>         | string | 400 days                | wopi-service        |
+| wopi:{t:T}:spent:<budget>             | string | 1 min                   | wopi-, session-serv.|
 | wopi:{t:T}:rescued                    | zset   | permanent, trimmed      | wopi-service        |
 | wopi:{t:T}:rescue:<id>                | string | permanent, until its end | wopi-service       |
 | wopi:{t:T}:aside                      | hash   | permanent, until their end | wopi-service     |
@@ -344,6 +345,11 @@ def user_info(tenant_id: TenantId, person: str) -> str:
     """What editors keep about a person."""
     digest = hashlib.sha256(person.encode()).hexdigest()
     return f"wopi:{{t:{tenant_id}}}:user-info:{digest}"
+
+
+def spent(tenant_id: TenantId, budget: str) -> str:
+    """How much of a budget a tenant used up in this minute."""
+    return f"wopi:{{t:{tenant_id}}}:spent:{budget}"
 
 
 def rescued(tenant_id: TenantId) -> str:
