@@ -3,9 +3,12 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+from litestar.types import HTTPRequestEvent
 
 from genro_wopi.adapters.spool import (
     BATCHES_BYTES_MAX,
@@ -14,6 +17,7 @@ from genro_wopi.adapters.spool import (
     Spool,
 )
 from genro_wopi.domain.errors import InvalidRequestError, StorageFullError, TooLargeError
+from genro_wopi.gateway.forwarding.replayable_body import ReplayableBody
 
 LARGE = 4 * MEMORY_BYTES_MAX
 DISK_BYTES = 64 * 2**20
@@ -24,9 +28,19 @@ async def chunks(*sizes: int) -> AsyncIterator[bytes]:
         yield bytes(size)
 
 
-def receive(spool: Spool, *sizes: int, announced: int | None = None, most: int = LARGE * 4):  # noqa: ANN201 - a context manager
+def receive(  # noqa: ANN201 - a context manager
+    spool: Spool,
+    *sizes: int,
+    announced: int | None = None,
+    most: int = LARGE * 4,
+    holder: str = "acme",
+):
     return spool.receive(
-        chunks(*sizes), announced_bytes=announced, size_bytes_max=most, chunk_timeout_s=5
+        chunks(*sizes),
+        holder=holder,
+        announced_bytes=announced,
+        size_bytes_max=most,
+        chunk_timeout_s=5,
     )
 
 
@@ -52,13 +66,46 @@ async def test_a_body_that_is_not_as_announced_or_too_large_is_refused(tmp_path:
 
 
 async def test_a_full_spool_refuses_and_is_free_again(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, disk_bytes_max=LARGE + 1)
+    spool = Spool(tmp_path, disk_bytes_max=2 * LARGE + 1)
     async with receive(spool, LARGE):
         with pytest.raises(StorageFullError):
             async with receive(spool, LARGE):
                 pass
     async with receive(spool, LARGE):
         pass
+
+
+async def test_one_holder_has_no_more_than_it_leaves_free_and_others_find_room(
+    tmp_path: Path,
+) -> None:
+    refused: list[None] = []
+    spool = Spool(tmp_path, disk_bytes_max=8 * LARGE, refused=lambda: refused.append(None))
+    async with AsyncExitStack() as stack:
+        for _ in range(4):
+            await stack.enter_async_context(receive(spool, LARGE))
+        with pytest.raises(StorageFullError):
+            await stack.enter_async_context(receive(spool, LARGE))
+        assert len(refused) == 1
+        await stack.enter_async_context(receive(spool, LARGE, LARGE, holder="other"))
+        await stack.enter_async_context(receive(spool, LARGE, holder="third"))
+    async with receive(spool, LARGE, LARGE, LARGE, LARGE):
+        pass
+
+
+async def test_a_body_that_is_passed_on_takes_the_share_of_its_address(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, disk_bytes_max=8 * LARGE)
+
+    async def received() -> HTTPRequestEvent:
+        return {"type": "http.request", "body": bytes(LARGE), "more_body": True}
+
+    scope: Any = {"headers": [(b"transfer-encoding", b"chunked")]}
+    passed = ReplayableBody(scope, received, spool, "192.0.2.1")
+    await passed.fill()
+    assert not passed.is_replayable
+    async with receive(spool, LARGE, LARGE):
+        pass
+    await passed.discard()
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_many_slow_bodies_share_a_bounded_memory(tmp_path: Path) -> None:
@@ -72,7 +119,7 @@ async def test_many_slow_bodies_share_a_bounded_memory(tmp_path: Path) -> None:
 
     async def one() -> None:
         async with spool.receive(
-            trickle(), announced_bytes=None, size_bytes_max=LARGE, chunk_timeout_s=60
+            trickle(), holder="acme", announced_bytes=None, size_bytes_max=LARGE, chunk_timeout_s=60
         ):
             pass
 

@@ -1,8 +1,9 @@
 """One tenant's share of what all have: activities are refused beyond it, saves and locks never."""
 
+import asyncio
 import json
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,20 @@ from genro_wopi.adapters.redis.client import RedisClient
 from genro_wopi.domain.identifiers import TenantId
 from tests.services.test_metrics import value
 from tests.support.in_process import Wopi, put_storage, wopi_in_process
+from tests.support.waiting import eventually
 
 BUDGET = 2**20
+SPOOL_BYTES = 2**24
 OTHER = TenantId("other.5eed0456")
 
 
 @pytest.fixture
 async def wopi(redis: RedisClient, redis_url: str, tmp_path: Path) -> AsyncGenerator[Wopi]:
     async with AsyncExitStack() as stack:
-        changes = {"WOPI_ACTIVITY_BYTES_PER_MINUTE": str(BUDGET)}
+        changes = {
+            "WOPI_ACTIVITY_BYTES_PER_MINUTE": str(BUDGET),
+            "WOPI_SPOOL_BYTES_MAX": str(SPOOL_BYTES),
+        }
         yield await wopi_in_process(stack, redis, redis_url, tmp_path, **changes)
 
 
@@ -35,7 +41,7 @@ def activities(count: int, *, data_bytes: int = 10, kind: str = "WopiComment") -
 
 
 async def ask(
-    wopi: Wopi, token: str, override: str, body: bytes = b"", **more: str
+    wopi: Wopi, token: str, override: str, body: bytes | AsyncIterator[bytes] = b"", **more: str
 ) -> httpx.Response:
     headers = {"X-WOPI-Override": override, **{k.replace("_", "-"): v for k, v in more.items()}}
     path = f"{wopi.path}/contents" if override == "PUT" else wopi.path
@@ -95,6 +101,51 @@ async def test_another_tenants_activities_go_on_and_unsupported_ones_cost_nothin
     assert answer.status_code == 200, answer.text
     unsupported = await ask(wopi, wopi.token, "ADD_ACTIVITIES", activities(100, kind="Other"))
     assert unsupported.status_code == 200
+
+
+@pytest.mark.parametrize("override", ["PUT", "PUT_RELATIVE"])
+async def test_bodies_of_one_tenant_leave_room_in_the_spool_for_another(
+    wopi: Wopi, tmp_path: Path, override: str
+) -> None:
+    await wopi.world.tenant(OTHER)
+    await put_storage(wopi.redis, OTHER, tmp_path / "files")
+    over = asyncio.Event()
+
+    victim = await wopi.world.session(await wopi.world.file(tenant_id=OTHER))
+    theirs = msgspec.structs.replace(wopi.claims_of(victim), tenant_id=OTHER)
+    theirs_path, their_token = f"/wopi/files/{victim.file_id}", wopi.signer.sign(theirs).reveal()
+    save = {"X-WOPI-Override": "PUT", "X-WOPI-Lock": "L"}
+    query = {"access_token": their_token}
+    locked = await wopi.http.post(
+        theirs_path, params=query, headers={**save, "X-WOPI-Override": "LOCK"}
+    )
+    assert locked.status_code == 200, locked.text
+    assert (await ask(wopi, wopi.token, "LOCK", X_WOPI_Lock="L")).status_code == 200
+    over = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        for _ in range(16):
+            yield bytes(2**18)
+        await over.wait()
+
+    before = value("wopi_over_share_total", share="spool")
+    more = {"X_WOPI_Lock": "L", "X_WOPI_SuggestedTarget": ".txt"}
+    greedy = [
+        asyncio.create_task(ask(wopi, wopi.token, override, slow(), **more)) for _ in range(12)
+    ]
+
+    async def refused() -> list[int]:
+        return [task.result().status_code for task in greedy if task.done()]
+
+    statuses = await eventually(refused, lambda done: len(done) > 3)
+    assert set(statuses) == {507}
+    assert value("wopi_over_share_total", share="spool") >= before + 4
+    stored = await wopi.http.post(
+        f"{theirs_path}/contents", params=query, headers=save, content=bytes(7 * 2**19)
+    )
+    assert stored.status_code == 200, stored.text
+    over.set()
+    await asyncio.gather(*greedy)
 
 
 async def use_up(wopi: Wopi) -> None:

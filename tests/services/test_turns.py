@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from genro_wopi.domain.shares import Share
 from genro_wopi.gateway.forwarding.turns import FullError, Turns, Urgency, WaitingRoom
-from genro_wopi.web.shares import Share
 
 
 def test_one_holder_leaves_as_much_as_it_has_and_two_leave_a_third() -> None:

@@ -163,7 +163,11 @@ async def test_a_full_disk_refuses_a_save_and_nothing_is_half_written(
     node = node_of(storage, "a.txt")
     first = await write(node, b"a" * 2**20, None)
     async with Spool(tmp_path, disk_bytes_max=2**30).receive(
-        chunks_of(b"b" * 2 * 2**20), announced_bytes=None, size_bytes_max=2**30, chunk_timeout_s=5
+        chunks_of(b"b" * 2 * 2**20),
+        holder="acme",
+        announced_bytes=None,
+        size_bytes_max=2**30,
+        chunk_timeout_s=5,
     ) as body:
         with pytest.raises(StorageFullError):
             await node.write_if(body, evidence(2), first)

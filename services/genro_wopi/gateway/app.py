@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -111,6 +112,7 @@ def build_service(
         settings.spool_dir,
         disk_bytes_max=settings.spool_bytes_max,
         observe=metrics.SPOOLED_BYTES.inc,
+        refused=partial(metrics.count_over_share, "spool"),
     )
     spool.remove_leftovers()
     mover = Mover(

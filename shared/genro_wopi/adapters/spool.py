@@ -1,7 +1,7 @@
 """Where the body of a save waits until it is whole: small ones in memory, others on disk.
 
-The spool is bounded: when the disk space given to it is used up, further bodies are refused with
-507 before anything is changed. Bytes are hashed and counted as they pass.
+The spool is bounded, and nobody has more of its disk than is left free for others: a body beyond
+that is refused with 507 before anything is changed. Bytes are hashed and counted as they pass.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from genro_wopi.domain.errors import (
     TooLargeError,
     UnavailableError,
 )
+from genro_wopi.domain.shares import Share
 
 MEMORY_BYTES_MAX: Final = 256 * 1024
 """Larger bodies go to disk."""
@@ -58,6 +59,7 @@ class Spool:
         folder: where large ones lie.
         disk_bytes_max: what they may take there.
         observe: is told how many bytes came (or, negative, went), in memory and on disk.
+        refused: is told of each body for which its holder's share was too small.
     """
 
     def __init__(
@@ -66,11 +68,12 @@ class Spool:
         *,
         disk_bytes_max: int,
         observe: Callable[[int], None] = lambda _bytes: None,
+        refused: Callable[[], None] = lambda: None,
     ) -> None:
         self._folder = folder
         self._observe = observe
-        self._disk_bytes_max = disk_bytes_max
-        self._disk_bytes = 0
+        self._refused = refused
+        self._disk = Share(disk_bytes_max)
         self._receptions = 0
 
     @property
@@ -83,6 +86,7 @@ class Spool:
         self,
         chunks: AsyncIterable[bytes],
         *,
+        holder: str,
         announced_bytes: int | None,
         size_bytes_max: int,
         chunk_timeout_s: float,
@@ -91,6 +95,7 @@ class Spool:
 
         Args:
             chunks: as they arrive.
+            holder: whose body it is: a tenant.
             announced_bytes: Content-Length or X-WOPI-Size; None where neither was sent.
             size_bytes_max: the tenant's limit.
             chunk_timeout_s: how long the sender may pause.
@@ -99,11 +104,11 @@ class Spool:
             TooLargeError: over the limit.
             InvalidRequestError: shorter or longer than announced, or the sender went away.
             UnavailableError: the sender paused too long.
-            StorageFullError: the spool's share of the disk is used up.
+            StorageFullError: the holder's share of the spool is used up.
         """
         if announced_bytes is not None and announced_bytes > size_bytes_max:
             raise _too_large(size_bytes_max)
-        reception = _Reception(self, size_bytes_max)
+        reception = _Reception(self, holder, size_bytes_max)
         self.begin()
         try:
             async for chunk in _timed(chunks, chunk_timeout_s):
@@ -131,19 +136,23 @@ class Spool:
         """Tell the observer what came or went."""
         self._observe(size_bytes)
 
-    def reserve(self, size_bytes: int) -> None:
-        """Take a share of the disk.
+    def reserve(self, holder: str, size_bytes: int) -> None:
+        """Take a part of the disk.
 
         Raises:
-            StorageFullError: none is left.
+            StorageFullError: the holder would have more than it leaves free.
         """
-        if self._disk_bytes + size_bytes > self._disk_bytes_max:
-            raise StorageFullError("Too many saves are being received at once; try again shortly.")
-        self._disk_bytes += size_bytes
+        if not self._disk.may_take(holder, size_bytes):
+            self._refused()
+            raise StorageFullError(
+                "Too many bytes of this tenant are being received at once (nobody may have more of"
+                " WOPI_SPOOL_BYTES_MAX than is left free); try again shortly."
+            )
+        self._disk.take(holder, size_bytes)
 
-    def give_back(self, size_bytes: int) -> None:
-        """Return a share of the disk."""
-        self._disk_bytes -= size_bytes
+    def give_back(self, holder: str, size_bytes: int) -> None:
+        """Return a part of the disk."""
+        self._disk.give_back(holder, size_bytes)
 
     def new_file(self) -> tuple[int, Path]:
         """Create an empty file in the spool; it is locked as long as its process lives."""
@@ -170,8 +179,9 @@ class Spool:
 class _Reception:
     """One body on its way in."""
 
-    def __init__(self, spool: Spool, size_bytes_max: int) -> None:
+    def __init__(self, spool: Spool, holder: str, size_bytes_max: int) -> None:
         self._spool = spool
+        self._holder = holder
         self._size_bytes_max = size_bytes_max
         self._digest = hashlib.sha256()
         self._batch: list[bytes] = []
@@ -207,14 +217,14 @@ class _Reception:
         if self._writing is not None:
             await asyncio.wait((self._writing,))
         self._spool.count(-self._size_bytes)
-        self._spool.give_back(self._reserved_bytes)
+        self._spool.give_back(self._holder, self._reserved_bytes)
         if self._path is not None:
             path, descriptor = self._path, self._descriptor
             await asyncio.to_thread(lambda: (os.close(descriptor), path.unlink(missing_ok=True)))
 
     async def _flush(self) -> None:
         batch, self._batch = self._batch, []
-        self._spool.reserve(self._batch_bytes)
+        self._spool.reserve(self._holder, self._batch_bytes)
         self._reserved_bytes += self._batch_bytes
         self._batch_bytes = 0
         await self._written()

@@ -139,6 +139,7 @@ class BodyReceiver(Protocol):
         self,
         chunks: AsyncIterable[bytes],
         *,
+        holder: str,
         announced_bytes: int | None,
         size_bytes_max: int,
         chunk_timeout_s: float,

@@ -17,8 +17,8 @@ from typing import Any, Final
 import msgspec
 from litestar.types import HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
 
+from genro_wopi.domain.shares import Share
 from genro_wopi.web.client_address import Network, client_address
-from genro_wopi.web.shares import Share
 
 BODIES_MAX: Final = 4096
 """Bodies on their way to one process; one client address has at most half of them."""

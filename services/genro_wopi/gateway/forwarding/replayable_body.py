@@ -23,9 +23,17 @@ class ClientGoneError(Exception):
 
 
 class ReplayableBody:
-    """The body of one request; empty for a request that has none."""
+    """The body of one request; empty for a request that has none.
 
-    def __init__(self, scope: Scope, receive: Receive, spool: Spool) -> None:
+    Args:
+        scope: of the request.
+        receive: its body.
+        spool: keeps what does not fit into memory.
+        address: whose share of the spool it takes; who sends is not known better here.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, spool: Spool, address: str) -> None:
+        self._holder = f"address:{address}"
         self._receive = receive
         self._receiving: asyncio.Future[ReceiveMessage] | None = None
         self._spool = spool
@@ -100,7 +108,7 @@ class ReplayableBody:
             self._receiving.cancel()
         if self._writing is not None:
             await asyncio.wait((self._writing,))
-        self._spool.give_back(self._reserved_bytes)
+        self._spool.give_back(self._holder, self._reserved_bytes)
         if self._path is not None:
             path, descriptor = self._path, self._descriptor
             await asyncio.to_thread(lambda: (os.close(descriptor), path.unlink(missing_ok=True)))
@@ -131,7 +139,7 @@ class ReplayableBody:
         if not self.is_replayable:
             return
         try:
-            self._spool.reserve(self._memory_bytes)
+            self._spool.reserve(self._holder, self._memory_bytes)
         except StorageFullError:
             self.is_replayable = False
             return

@@ -5,7 +5,7 @@ import itertools
 from enum import IntEnum
 from typing import Final
 
-from genro_wopi.web.shares import Share
+from genro_wopi.domain.shares import Share
 
 HEAD_START_S: Final = 0.05
 """By how much saves are ahead of the rest when a replica is back."""

@@ -8,6 +8,7 @@ from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.commit import Commit
 from genro_wopi.domain.errors import ConflictError, NotFoundError, UnavailableError
 from genro_wopi.domain.files import FileRecord
+from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.locks import mismatch
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.rescues import Rescue
@@ -96,7 +97,7 @@ async def restore_version(office: Office, caller: Caller, request: FileRestore) 
     kept = await find_version(node, request.version)
     async with (
         node.open_version(kept.key) as chunks,
-        _received(office, chunks, kept.size_bytes) as body,
+        _received(office, record.tenant_id, chunks, kept.size_bytes) as body,
     ):
         return await _make_head(office, node, record, body)
 
@@ -142,7 +143,7 @@ async def restore_recovery(office: Office, caller: Caller, request: RecoveryRest
     rescue, node, record = await _rescued(office, caller, request.recovery_id, request.tenant_id)
     async with (
         node.open_rescued(rescue.rescue_id) as chunks,
-        _received(office, chunks, rescue.size_bytes) as body,
+        _received(office, record.tenant_id, chunks, rescue.size_bytes) as body,
     ):
         if request.target is RestoreTarget.HEAD:
             return await _make_head(office, node, record, body)
@@ -150,11 +151,12 @@ async def restore_recovery(office: Office, caller: Caller, request: RecoveryRest
 
 
 def _received(
-    office: Office, chunks: AsyncIterator[bytes], size_bytes: int
+    office: Office, tenant_id: TenantId, chunks: AsyncIterator[bytes], size_bytes: int
 ) -> AbstractAsyncContextManager[Body]:
     """Hold kept bytes as a body, to store them again."""
     return office.bodies.receive(
         chunks,
+        holder=tenant_id,
         announced_bytes=size_bytes,
         size_bytes_max=office.file_bytes_max,
         chunk_timeout_s=READ_PAUSE_S,

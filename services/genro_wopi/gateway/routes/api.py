@@ -187,6 +187,7 @@ async def _upload(
     )
     async with service.spool.receive(
         body_chunks(request),
+        holder=caller.tenant_id or "",  # The operator has a share, too.
         announced_bytes=parse_decimal(length),
         size_bytes_max=service.file_bytes_max,
         chunk_timeout_s=BODY_PAUSE_S,

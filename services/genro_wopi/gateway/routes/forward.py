@@ -134,9 +134,10 @@ class Forwarder:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward one request."""
         self._readiness.in_flight += 1
-        body = ReplayableBody(scope, receive, self._spool)
+        address = client_address(scope, self._trusted_proxies)
+        body = ReplayableBody(scope, receive, self._spool, address)
         try:
-            await self._forward(_Asked(scope, body, self._trusted_proxies), send)
+            await self._forward(_Asked(scope, body, address), send)
         except ClientGoneError:
             metrics.FORWARDED.labels("client gone").inc()
         except UnavailableError as error:
@@ -273,14 +274,12 @@ class Forwarder:
 class _Asked:
     """One request of a client."""
 
-    def __init__(
-        self, scope: Scope, body: ReplayableBody, trusted_proxies: Sequence[Network]
-    ) -> None:
+    def __init__(self, scope: Scope, body: ReplayableBody, address: str) -> None:
         headers = {k.lower(): v for k, v in scope["headers"]}
         method = str(scope["method"])  # pyright: ignore[reportGeneralTypeIssues, reportUnknownArgumentType] - HTTP scopes have one
         query = scope["query_string"]
         self.body = body
-        self.address = client_address(scope, trusted_proxies)
+        self.address = address
         self.request = Request(
             method=method.encode(),
             target=scope["raw_path"] + (b"?" + query if query else b""),

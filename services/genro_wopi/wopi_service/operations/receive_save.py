@@ -7,6 +7,7 @@ again. What was received whole and cannot be stored in time is answered 503, and
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -14,7 +15,7 @@ import msgspec
 
 from genro_wopi.domain.access_tokens import AccessClaims
 from genro_wopi.domain.errors import StorageFullError, UnauthenticatedError, UnavailableError
-from genro_wopi.domain.identifiers import new_save_id
+from genro_wopi.domain.identifiers import TenantId, new_save_id
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.saves import Saved
 from genro_wopi.domain.storages import Body
@@ -51,8 +52,8 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     request: EditorRequest
     lock: str | None
     headers: PutFileHeaders
-    body: AbstractAsyncContextManager[Body]
-    """Receives it when it is entered."""
+    receive: Callable[[TenantId], AbstractAsyncContextManager[Body]]
+    """Receives the body, for a tenant's share of the spool, when it is entered."""
 
 
 async def put_file(host: Host, unsettled: Unsettled, incoming: Incoming) -> Saved:
@@ -70,7 +71,7 @@ async def put_file(host: Host, unsettled: Unsettled, incoming: Incoming) -> Save
             admitting.result()
         else:
             claims = await _proven(host, incoming.request)
-        async with incoming.body as body:
+        async with incoming.receive(_tenant(host, incoming, admitting, claims)) as body:
             deadline_s = _deadline(host, began_s)
             received = _Received(incoming, claims, body, new_save_id(), deadline_s)
             return await _store(host, unsettled, admitting, received)
@@ -108,6 +109,18 @@ async def _proven(host: Host, request: EditorRequest) -> AccessClaims | None:
         return await identify(host, request)
     except UnavailableError:
         return None
+
+
+def _tenant(
+    host: Host,
+    incoming: Incoming,
+    admitting: "asyncio.Future[SaveRequest]",
+    claims: AccessClaims | None,
+) -> TenantId:
+    """Return whose share of the spool a body takes; the token alone says so after an outage."""
+    admitted = admitting.result().claims if admitting.done() else None
+    checked = admitted or claims or _claimed(host, incoming.request)
+    return checked.tenant_id if checked else TenantId("")
 
 
 def _deadline(host: Host, began_s: float) -> float:

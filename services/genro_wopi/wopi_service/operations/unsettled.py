@@ -209,6 +209,7 @@ async def _body(
         node.open_rescued(save.save_id) as chunks,
         unsettled.bodies.receive(
             chunks,
+            holder=save.claims.tenant_id,
             announced_bytes=save.size_bytes,
             size_bytes_max=unsettled.size_bytes_max,
             chunk_timeout_s=CHUNK_TIMEOUT_S,

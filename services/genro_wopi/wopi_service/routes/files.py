@@ -90,8 +90,9 @@ async def _put_file(service: WopiService, exchange: Exchange, file_id: FileId) -
         request=editor_request(exchange, file_id),
         lock=header(exchange, names.LOCK),
         headers=put_headers,
-        body=service.spool.receive(
+        receive=lambda tenant_id: service.spool.receive(
             exchange.body(),
+            holder=tenant_id,
             announced_bytes=announced,
             size_bytes_max=service.file_bytes_max,
             chunk_timeout_s=BODY_PAUSE_S,
@@ -140,6 +141,7 @@ async def _put_relative(service: WopiService, exchange: Exchange, file_id: FileI
     length = number(exchange.headers.get("content-length"))
     async with service.spool.receive(
         exchange.body(),
+        holder=admission.session.tenant_id,
         announced_bytes=length,
         size_bytes_max=service.file_bytes_max,
         chunk_timeout_s=BODY_PAUSE_S,

@@ -16,18 +16,19 @@ class Share:
         self._held: Counter[str] = Counter()
         self.taken = 0
 
-    def may_take(self, holder: str) -> bool:
-        """Tell whether a holder may have one more."""
-        return self._held[holder] < self._places - self.taken
+    def may_take(self, holder: str, amount: int = 1) -> bool:
+        """Tell whether a holder may have one more, or so many."""
+        left = self._places - self.taken - amount
+        return self._held[holder] + amount <= left + 1
 
-    def take(self, holder: str) -> None:
-        """Give a place to a holder that may have it."""
-        self._held[holder] += 1
-        self.taken += 1
+    def take(self, holder: str, amount: int = 1) -> None:
+        """Give places to a holder that may have them."""
+        self._held[holder] += amount
+        self.taken += amount
 
-    def give_back(self, holder: str) -> None:
-        """Take it back."""
-        self.taken -= 1
-        self._held[holder] -= 1
+    def give_back(self, holder: str, amount: int = 1) -> None:
+        """Take them back."""
+        self.taken -= amount
+        self._held[holder] -= amount
         if not self._held[holder]:
             del self._held[holder]
