@@ -15,7 +15,6 @@ from genro_wopi.adapters.redis.client import RedisClient, connect, text
 from tests.support import tools
 from tests.support.ceph import ceph_process
 from tests.support.servers import (
-    SERVERS,
     cluster_processes,
     dav_process,
     redis_binary,
@@ -97,9 +96,13 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
 
 
 CLUSTER = "a cluster"
+OTHERS = ("valkey-server", CLUSTER)
+"""What scripts run on besides the server that there is."""
 
 
-@pytest.fixture(scope="session", params=[*SERVERS, CLUSTER])
+@pytest.fixture(
+    scope="session", params=["redis", *(pytest.param(s, marks=pytest.mark.check) for s in OTHERS)]
+)
 def each_redis_url(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[str]:
@@ -108,7 +111,7 @@ def each_redis_url(
         with cluster_processes(redis_binary(), folder) as url:
             yield url
         return
-    binary = redis_binary(request.param)
+    binary = redis_binary("" if request.param == "redis" else request.param)
     with redis_process(binary, tmp_path_factory.mktemp(request.param)) as url:
         yield url
 

@@ -89,6 +89,7 @@ async def test_commands_follow_slots_that_have_moved(cluster: RedisClient, url: 
     assert await world.locks.lock(world.lock(session, "A"), deadline_s=0)
 
 
+@pytest.mark.check
 @pytest.mark.parametrize("name", SERVERS)
 async def test_a_primary_that_dies_is_replaced_within_seconds_and_only_503_is_seen(
     name: str, tmp_path: Path

@@ -47,6 +47,7 @@ async def replicas(redis: RedisClient) -> int:
     return len((await redis.call("ROLE"))[2])
 
 
+@pytest.mark.check
 async def test_locks_and_sessions_go_on_after_a_failover(sentinels: Sentinels) -> None:
     async with connect(sentinels.url) as redis:
         await eventually(lambda: replicas(redis), lambda count: count == 1, timeout_s=30)

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
+
 from genro_wopi.callback_worker.operations.deliver import TAKEN_MAX
 from tests.chaos.events import killed_processes, scene
 
 
+@pytest.mark.check
 async def test_no_event_is_lost_while_workers_and_redis_are_killed() -> None:
     async with scene() as running:
         verdict = await killed_processes(running, count=1500, seed=3)

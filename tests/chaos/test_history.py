@@ -89,6 +89,7 @@ def test_histories_of_a_real_lock_are_accepted_and_with_one_lie_refused(seed: in
     assert not is_linearizable([*history, op(end, end + 1, "get", "L0", held=lie)])
 
 
+@pytest.mark.check
 async def test_the_lock_of_a_cluster_is_one_lock() -> None:
     """A short run of what `make chaos ARGS=locks` does."""
     run = await fight(seconds=7, seed=5, clients=32)

@@ -18,7 +18,7 @@ KINDS = ("collabora", "onlyoffice", "m365", "generic")
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="session", params=["local", "s3"])
+@pytest.fixture(scope="session", params=["local", pytest.param("s3", marks=pytest.mark.check)])
 def storage(
     request: pytest.FixtureRequest, make_tenant: Callable[[str], Tenant], cluster: Cluster
 ) -> Tenant:

@@ -18,7 +18,7 @@ from genro_wopi.adapters.new_keys import new_encryption_key, new_signing_key, ve
 from genro_wopi.adapters.redis.acl import COMMANDS, rules_of, user_of
 from tests.support.cluster import ADMIN_TOKEN, Application, running_application
 from tests.support.editor import EditorClient
-from tests.support.servers import SERVERS, free_port, redis_binary, redis_process
+from tests.support.servers import free_port, redis_binary, redis_process
 
 pytestmark = pytest.mark.flow
 
@@ -81,7 +81,7 @@ class Services:
         return [f"{e['username']}: {e['object']}" for e in self.admin.acl_log()]
 
 
-@pytest.fixture(scope="module", params=SERVERS)
+@pytest.fixture(scope="module", params=["", pytest.param("valkey-server", marks=pytest.mark.check)])
 def services(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Services]:

@@ -96,6 +96,7 @@ def test_a_document_opens_as_soon_as_the_cluster_says_open(tmp_path: Path) -> No
         assert editors(cluster) == []
 
 
+@pytest.mark.check
 @pytest.mark.timeout(240)
 def test_two_clusters_do_not_disturb_each_other(tmp_path: Path) -> None:
     for name in ("one", "two"):
@@ -128,7 +129,9 @@ def _require_own_redis(one: Cluster, two: Cluster) -> None:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("seen", ["import", "", "Redis: ", "service_ready"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.check)]
+)
 def test_a_start_that_is_interrupted_leaves_nothing(
     tmp_path: Path, seen: str, number: signal.Signals
 ) -> None:
@@ -150,6 +153,7 @@ def test_a_start_that_is_interrupted_leaves_nothing(
     assert not [pid for pid in pids.values() if _is_alive(pid)]
 
 
+@pytest.mark.check
 @pytest.mark.timeout(120)
 def test_a_service_that_never_starts_ends_the_cluster_with_its_reason(tmp_path: Path) -> None:
     """Its port was taken by a program that asked for just this one."""
@@ -175,6 +179,7 @@ def test_ctrl_c_ends_every_process_and_leaves_no_orphan(tmp_path: Path) -> None:
         assert not [name for name, pid in pids.items() if Path(f"/proc/{pid}").exists()]
 
 
+@pytest.mark.check
 @pytest.mark.timeout(120)
 def test_no_orphan_is_left_when_the_supervisor_itself_is_killed(tmp_path: Path) -> None:
     with running_cluster(tmp_path, "--replicas", "1", "--no-demo") as cluster:

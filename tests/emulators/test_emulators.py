@@ -403,10 +403,11 @@ MACHINES: dict[str, type[HostMachine[Any]]] = {
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("examples", [12, pytest.param(80, marks=pytest.mark.check)])
 @pytest.mark.parametrize("name", MACHINES)
-def test_no_text_is_lost_whatever_happens(redis_url: str, name: str) -> None:
+def test_no_text_is_lost_whatever_happens(redis_url: str, name: str, examples: int) -> None:
     machine = MACHINES[name]
     machine.url = redis_url
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=60, stateful_step_count=25, deadline=None)
+        machine, settings=settings(max_examples=examples, stateful_step_count=25, deadline=None)
     )

@@ -118,7 +118,8 @@ def make_tenant(
 
 
 @pytest.fixture(
-    scope="session", params=["local", "s3", pytest.param("webdav", marks=pytest.mark.check)]
+    scope="session",
+    params=["local", *(pytest.param(p, marks=pytest.mark.check) for p in ("s3", "webdav"))],
 )
 def shared_tenant(request: pytest.FixtureRequest, make_tenant: Callable[[str], Tenant]) -> Tenant:
     return make_tenant(request.param)

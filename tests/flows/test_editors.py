@@ -247,6 +247,7 @@ def test_an_editor_of_the_instance_signs_also_where_the_tenant_gets_it_no_more(
     answers(client, 500, address.signed(client))
 
 
+@pytest.mark.check
 @pytest.mark.parametrize("proof", ["required", "if_published"])
 def test_where_a_discovery_was_never_read_nothing_is_served_yet(
     acme: Tenant, cluster: Cluster, address: SigningEditor, proof: str

@@ -20,6 +20,7 @@ def listed(tenant: Tenant, status: str, session_id: str) -> list[dict[str, Any]]
     return [e for e in answer.json()["items"] if e["session_id"] == session_id]
 
 
+@pytest.mark.check
 def test_a_dead_letter_is_replayed_and_other_tenants_see_nothing(
     make_tenant: Callable[[str], Tenant],
 ) -> None:
@@ -100,6 +101,7 @@ def test_an_application_that_is_gone_gets_nothing_until_it_is_configured_anew(
     tenant.application.wait_for(second.session_id, "session_created")
 
 
+@pytest.mark.check
 def test_events_of_a_suspended_tenant_are_kept(
     make_tenant: Callable[[str], Tenant], cluster: Cluster
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.cluster import running_cluster
 
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.check]
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "first-steps.md"

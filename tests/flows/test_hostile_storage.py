@@ -192,6 +192,7 @@ def test_the_hosts_own_folder_is_no_storage(
         assert admin.post("/api/storages", json=asked).status_code == 422
 
 
+@pytest.mark.check
 def test_links_beside_a_file_are_not_followed(
     cluster: Cluster, attacker: Tenant, victim: Tenant
 ) -> None:

@@ -27,6 +27,7 @@ def cluster_with(folder: Path, keys: dict[str, str]) -> Generator[Cluster]:
         yield running
 
 
+@pytest.mark.check
 def test_secrets_move_to_a_new_key_while_the_old_one_is_there(
     cli: CommandLine, tmp_path: Path
 ) -> None:

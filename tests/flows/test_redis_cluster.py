@@ -11,7 +11,7 @@ from tests.support.cluster import Application, Cluster, running_application, run
 from tests.support.editor import EditorClient
 from tests.support.servers import cluster_processes, redis_binary
 
-pytestmark = [pytest.mark.flow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.flow, pytest.mark.check, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests.support.cluster import running_cluster
 from tests.support.editor import EditorClient
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.check]
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"

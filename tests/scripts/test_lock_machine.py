@@ -78,8 +78,9 @@ class LockMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(180)
-def test_redis_agrees_with_the_model(redis_url: str) -> None:
+@pytest.mark.parametrize("examples", [15, pytest.param(60, marks=pytest.mark.check)])
+def test_redis_agrees_with_the_model(redis_url: str, examples: int) -> None:
     LockMachine.url = redis_url
     run_state_machine_as_test(
-        LockMachine, settings=settings(max_examples=40, stateful_step_count=25, deadline=None)
+        LockMachine, settings=settings(max_examples=examples, stateful_step_count=25, deadline=None)
     )

@@ -259,6 +259,7 @@ async def slow_post(port: int, path: bytes, stopping: asyncio.Event) -> bytes:
         writer.close()
 
 
+@pytest.mark.check
 async def test_many_slow_bodies_hold_up_nobody_and_are_cut_off(tmp_path: Path) -> None:
     replica, stopping = Replica(free_port()), asyncio.Event()
     urls = [f"http://127.0.0.1:{replica.port}"]
