@@ -12,7 +12,7 @@ from genro_wopi.domain.judgement import Verdict, is_news, is_repeated, judge, ma
 from genro_wopi.domain.locks import Lease
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.paths import StoragePath
-from genro_wopi.domain.saves import Begun, Save, Standing
+from genro_wopi.domain.saves import Begun, Receipt, Save, Standing
 from genro_wopi.protocol.lock_id import LockId
 from genro_wopi.protocol.times import format_us
 
@@ -137,6 +137,32 @@ def test_after_unlock_a_save_without_timestamp_needs_the_version_that_was_releas
 def test_after_unlock_a_changed_file_is_not_overwritten() -> None:
     save = change(SAVE, timestamp=None)
     assert verdict(save, change(HEAD, version=Version("3.x")), lease=None) is Verdict.CHANGED
+
+
+@pytest.mark.parametrize(
+    ("receipt", "head", "expected"),
+    [
+        (Receipt(NEW_US, "2.x"), {}, Verdict.ACCEPT),
+        (Receipt(NEW_US, ""), {}, Verdict.ACCEPT),
+        (Receipt(OLD_US, "2.x"), {}, Verdict.ACCEPT),
+        (Receipt(OLD_US, ""), {}, Verdict.CHANGED),
+        (Receipt(NEW_US, "1.x"), {}, Verdict.CHANGED),
+        # What another program wrote is known by its moment: it may have been seen only now.
+        (Receipt(NEW_US, "1.x"), {"save_id": ""}, Verdict.ACCEPT),
+        (Receipt(OLD_US, "1.x"), {"save_id": ""}, Verdict.CHANGED),
+        (Receipt(OLD_US, "1.x"), {"session": "mine", "attempt": 0}, Verdict.CHANGED),
+    ],
+)
+def test_a_save_that_waited_replaces_nothing_that_came_after_it(
+    receipt: Receipt, head: dict[str, Any], expected: Verdict
+) -> None:
+    save = change(SAVE, timestamp=None, attempt=0, receipt=receipt)
+    assert verdict(save, change(HEAD, **head)) is expected
+
+
+def test_a_save_that_waited_goes_on_with_its_own_earlier_attempt() -> None:
+    save = change(SAVE, receipt=Receipt(OLD_US, "1.x"))
+    assert verdict(save, change(HEAD, session="mine", attempt=99)) is Verdict.ACCEPT
 
 
 def test_an_empty_file_takes_any_save() -> None:

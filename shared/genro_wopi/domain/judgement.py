@@ -30,13 +30,11 @@ def judge(save: Save, sha256: str, head: KnownHead | None, begun: Begun) -> Verd
         return Verdict.ACCEPT
     lease = begun.lease
     if is_own(save, head, lease):
-        if head.attempt and save.attempt:
-            if head.attempt == save.attempt and head.sha256 == sha256:
-                return Verdict.ALREADY_SAVED
-            if head.attempt > save.attempt:
-                return Verdict.STALE
-        if save.timestamp is None or head.attempt < save.attempt:
-            return Verdict.ACCEPT
+        in_order = _by_order(save, sha256, head)
+        if in_order is not None:
+            return in_order
+    if is_overtaken(save, head):
+        return Verdict.CHANGED
     base = lease.base if lease else begun.released_version
     if save.timestamp is not None:
         same_time = save.timestamp == format_us(head.last_modified_us)
@@ -45,6 +43,32 @@ def judge(save: Save, sha256: str, head: KnownHead | None, begun: Begun) -> Verd
     if base == head.version:
         return Verdict.ACCEPT
     return Verdict.FORCED if lease else Verdict.CHANGED
+
+
+def _by_order(save: Save, sha256: str, head: KnownHead) -> Verdict | None:
+    """Put a save and its editor's own head in order; None where that is not known."""
+    if head.attempt and save.attempt:
+        if head.attempt == save.attempt and head.sha256 == sha256:
+            return Verdict.ALREADY_SAVED
+        if head.attempt > save.attempt:
+            return Verdict.STALE
+    if head.attempt < save.attempt:
+        return Verdict.ACCEPT
+    is_next = save.timestamp is None and not is_overtaken(save, head)
+    return Verdict.ACCEPT if is_next else None
+
+
+def is_overtaken(save: Save, head: KnownHead) -> bool:
+    """Tell whether the head was made after a save had come that is submitted only now.
+
+    The lease knows that head meanwhile, and nobody has chosen to overwrite it. Moments are told by
+    clocks that may differ; of a head that was saved here it counts whether it is another one.
+    """
+    receipt = save.receipt
+    if receipt is None or receipt.version == head.version:
+        return False
+    is_another = bool(receipt.version and head.save_id)
+    return is_another or head.last_modified_us > receipt.received_us
 
 
 def is_own(save: Save, head: KnownHead, lease: Lease | None) -> bool:

@@ -14,6 +14,14 @@ from genro_wopi.domain.rescues import Rescue
 from genro_wopi.protocol.lock_id import LockId
 
 
+class Receipt(msgspec.Struct, frozen=True):
+    """When a save came that is submitted later than that."""
+
+    received_us: int
+    version: str
+    """Of the head at that time; empty where it could not be asked."""
+
+
 class Save(msgspec.Struct, frozen=True, kw_only=True):
     """One PutFile, or one upload by the management API."""
 
@@ -39,6 +47,8 @@ class Save(msgspec.Struct, frozen=True, kw_only=True):
     """Which editor saves, and which server of a pool; empty where that is not known."""
     shows_part_of_lock: bool = False
     """Microsoft 365: a lock that is JSON may be shown in part."""
+    receipt: Receipt | None = None
+    """Of a save that waited for the end of an outage; None for one that just came."""
 
 
 class Standing(Enum):

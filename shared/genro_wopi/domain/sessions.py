@@ -302,6 +302,10 @@ class SessionStore(Protocol):
         """Return a session that is alive, or ended less than an hour ago."""
         ...
 
+    async def loaded_us(self, session_id: SessionId) -> int:
+        """Return when its editor loaded, last, what it may save; 0 where it did not."""
+        ...
+
     async def list_ids(
         self, tenant_id: TenantId, *, after: str, limit: int
     ) -> list[tuple[SessionId, str]]:

@@ -3,7 +3,8 @@
 The editor was answered 503; some ask no second time. The bytes stay, with what their request said,
 until things are back; then they are submitted once, as that session's save, under the id that the
 save had from its beginning: what was stored meanwhile is known by it. A later save of the same
-editor, which holds the same text and more, makes them void.
+editor, which holds the same text and more, makes them void. What was stored meanwhile and may lack
+the text is never replaced by it.
 """
 
 from contextlib import AbstractAsyncContextManager
@@ -50,6 +51,8 @@ class UnsettledSave(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Of the lease that it showed; 0 where Redis was away before that could be asked."""
     headers: PutFileHeaders
     received_us: int
+    version: str = ""
+    """Of the head when it came; empty where that could not be asked."""
     size_bytes: int
     sha256: str
     reason: str
@@ -72,12 +75,16 @@ class UnsettledSave(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             return same_lock
         return same_lock and mine.session_id == its.session_id and self.epoch == other.epoch
 
-    def is_void_after(self, stored: Evidence) -> bool:
+    def is_void_after(self, stored: Evidence, loaded_us: int) -> bool:
         """Tell whether a save that is stored holds these bytes, or was made from them.
 
         One process of Collabora holds a random lock for everybody in a document: whatever it saves
         later has this text in it. Others show the same lock for ever; there the session must be the
-        same, and the lease where it is known.
+        same, the lease too where it is known, and the document not loaded anew since.
+
+        Args:
+            stored: what is known of the other save.
+            loaded_us: when the session's editor loaded the document last; 0 for never.
         """
         if stored.save_id == self.save_id:
             return True
@@ -90,7 +97,8 @@ class UnsettledSave(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if self.is_one_process:
             return is_later
         same_lease = self.epoch in {0, stored.epoch}
-        return is_later and stored.session == self.claims.session_id and same_lease
+        is_same = stored.session == self.claims.session_id and same_lease
+        return is_later and is_same and loaded_us < self.received_us
 
     @property
     def is_one_process(self) -> bool:

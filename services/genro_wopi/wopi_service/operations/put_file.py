@@ -21,7 +21,7 @@ from genro_wopi.domain.errors import (
     UnavailableError,
 )
 from genro_wopi.domain.files import FileRecord
-from genro_wopi.domain.saves import FileMovedError, Save, Saved
+from genro_wopi.domain.saves import FileMovedError, Receipt, Save, Saved
 from genro_wopi.domain.secrets import UnreadableSecretError
 from genro_wopi.domain.sessions import Purpose, Session, SessionEndedError, SessionState
 from genro_wopi.domain.storages import Body, StorageFaultError
@@ -51,6 +51,8 @@ class SaveRequest(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool
     lock_id: LockId | None
     headers: PutFileHeaders
+    receipt: Receipt | None = None
+    """Of one that waited for the end of an outage."""
     epoch: int = 0
     """Of the lease that holds the file under the lock that is shown; 0 where none does."""
     refusal: HostError | None = None
@@ -174,6 +176,7 @@ async def _commit(
         is_exit_save=headers.is_exit_save,
         is_modified_by_user=headers.is_modified_by_user,
         editors=headers.editors,
+        receipt=save_request.receipt,
     )
     node = await node_of(host, save_request.file)
     while True:

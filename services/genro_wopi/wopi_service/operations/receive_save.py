@@ -73,7 +73,8 @@ async def put_file(host: Host, unsettled: Unsettled, incoming: Incoming) -> Save
             claims = await _proven(host, incoming.request)
         async with incoming.receive(_tenant(host, incoming, admitting, claims)) as body:
             deadline_s = _deadline(host, began_s)
-            received = _Received(incoming, claims, body, new_save_id(), deadline_s)
+            now_us = host.clock.now_us()
+            received = _Received(incoming, claims, body, new_save_id(), now_us, deadline_s)
             return await _store(host, unsettled, admitting, received)
     finally:
         admitting.cancel()
@@ -87,6 +88,7 @@ class _Received(msgspec.Struct, frozen=True):
     """Where token and proof were checked before the save was let in."""
     body: Body
     save_id: str
+    received_us: int
     deadline_s: float
 
 
@@ -189,7 +191,8 @@ def _described(
         lock=incoming.lock,
         epoch=admitted.epoch if admitted else 0,
         headers=incoming.headers,
-        received_us=host.clock.now_us(),
+        received_us=received.received_us,
+        version=admitted.file.head.version if admitted and admitted.file.head else "",
         size_bytes=body.size_bytes,
         sha256=body.sha256,
         reason=reason,

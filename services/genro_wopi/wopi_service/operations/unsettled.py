@@ -25,6 +25,7 @@ from genro_wopi.domain.isolation import Failed, isolated
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.rescues import Rescue, rescue_note
+from genro_wopi.domain.saves import Receipt
 from genro_wopi.domain.storages import Body, BodyReceiver, StorageNode
 from genro_wopi.domain.unsettled_saves import (
     PAUSES_S,
@@ -147,10 +148,11 @@ async def _submit(unsettled: Unsettled, save: UnsettledSave) -> Outcome:
     if record is None or record.tenant_id != claims.tenant_id:
         raise NotFoundError("There is no such file, or not again yet.")
     node = await _place(host, record.tenant_id, record.storage_name, record.path)
-    if not record.is_deleted and not record.is_folder and await _is_void(node, save):
+    if not record.is_deleted and not record.is_folder and await _is_void(host, node, save):
         await _discard_copy(node, save)
         return Outcome.VOID
     request = await admit_identified_save(host, claims, save.lock, save.headers)
+    request = msgspec.structs.replace(request, receipt=Receipt(save.received_us, save.version))
     if not save.is_proven:
         refusal = UnauthenticatedError("The proof of the save could not be checked at its time.")
         request = msgspec.structs.replace(request, refusal=request.refusal or refusal)
@@ -186,15 +188,18 @@ async def _place(
     return (await host.storages.open(storage)).node(path)
 
 
-async def _is_void(node: StorageNode, save: UnsettledSave) -> bool:
+async def _is_void(host: Host, node: StorageNode, save: UnsettledSave) -> bool:
     """Look whether the very bytes are the head, or this save or a later one was stored since."""
     head = await node.stat()
     if head is None:
         return False
     if head.evidence is not None and head.evidence.sha256 == save.sha256:
         return True
+    loaded_us = await host.sessions.loaded_us(save.claims.session_id)
     stored = [head.evidence, *(v.evidence for v in await node.versions(limit=VERSIONS_SEARCHED))]
-    return any(evidence is not None and save.is_void_after(evidence) for evidence in stored)
+    return any(
+        evidence is not None and save.is_void_after(evidence, loaded_us) for evidence in stored
+    )
 
 
 @asynccontextmanager

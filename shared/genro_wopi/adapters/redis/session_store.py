@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from genro_wopi.adapters.redis import keys
-from genro_wopi.adapters.redis.client import RedisClient, text
+from genro_wopi.adapters.redis.client import RedisClient, number, text
 from genro_wopi.adapters.redis.keys import FileKeys, PartitionKeys
 from genro_wopi.adapters.redis.rows import (
     GRACE_US,
@@ -147,6 +147,11 @@ class RedisSessionStore:
             return None
         row = await self._redis.run(_READ, (key,), (keys.beside(session_id, "file"),))
         return None if row is None else session_status(row, _now_us())
+
+    async def loaded_us(self, session_id: SessionId) -> int:
+        """See SessionStore."""
+        key = keys.session(session_id)
+        return number(await self._redis.call("HGET", key, "read_us")) if key else 0
 
     async def list_ids(
         self, tenant_id: TenantId, *, after: str, limit: int

@@ -10,6 +10,9 @@ end
 -- What an editor reads only to show it (`loads` is not '1') makes no document that it saves.
 local function reads(session, session_id, file, lock, version, editor, loads)
   redis.call('HSET', session, 'read', version)
-  if loads == '1' then redis.call('HSET', file, 'seen:' .. editor, version) end
+  if loads == '1' then
+    redis.call('HSET', session, 'read_us', int(now_us()))
+    redis.call('HSET', file, 'seen:' .. editor, version)
+  end
   if redis.call('HGET', lock, 'session') == session_id then redis.call('HSET', lock, 'base', version) end
 end
