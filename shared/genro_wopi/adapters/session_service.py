@@ -57,10 +57,15 @@ class SessionServiceClient:
         return await self._post("/internal/renew-token", body)
 
     async def trade(
-        self, session_id: SessionId, file_ids: Sequence[FileId], grant: Grant
+        self, session_id: SessionId, file_ids: Sequence[FileId], grant: Grant, *, address: str
     ) -> TradedTokens:
         """See TokenTrader."""
-        request = {"session_id": session_id, "file_ids": list(file_ids), "grant": grant}
+        request = {
+            "session_id": session_id,
+            "file_ids": list(file_ids),
+            "grant": grant,
+            "address": address,
+        }
         answer = await self._post("/internal/trade", msgspec.json.encode({"request": request}))
         if answer.status == _UNAUTHENTICATED:
             raise UnauthenticatedError("The session has ended.")

@@ -57,9 +57,9 @@ class TokenTrader(Protocol):
     """Trades a session's token for tokens of other files: none outlives or outranks it."""
 
     async def trade(
-        self, session_id: SessionId, file_ids: Sequence[FileId], grant: Grant
+        self, session_id: SessionId, file_ids: Sequence[FileId], grant: Grant, *, address: str
     ) -> TradedTokens:
-        """Return a token for each file or container.
+        """Return a token for each file or container, for the editor's server that asks.
 
         Raises:
             UnauthenticatedError: the session has ended, or may have no such tokens.

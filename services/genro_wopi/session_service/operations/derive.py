@@ -17,6 +17,8 @@ class TradeRequest(msgspec.Struct, frozen=True, kw_only=True):
     file_ids: list[FileId]
     grant: Grant | None = None
     """None: a wopi-service of a version before there were grants asks."""
+    address: str = ""
+    """The editor's server that asks: its tokens are for the same one. Empty where not known."""
 
 
 async def trade_tokens(desk: Desk, request: TradeRequest) -> TradedTokens:
@@ -45,6 +47,7 @@ async def trade_tokens(desk: Desk, request: TradeRequest) -> TradedTokens:
                 can_edit=session.can_save,
                 user=session.user or session.account,
                 expires_us=status.ends_us + TOKEN_AFTER_MS * 1000,
+                address=request.address,
                 parent=parent,
                 grant=request.grant,
             )

@@ -315,7 +315,9 @@ async def _urls(host: Host, admission: Admission, records: Sequence[FileRecord])
     tokens: dict[FileId, str] = {}
     for grant, ids in ((Grant.CONTAINER, folders), (Grant.LISTED, files)):
         if ids:
-            traded = await host.trader.trade(admission.session.session_id, ids, grant)
+            traded = await host.trader.trade(
+                admission.session.session_id, ids, grant, address=admission.asker.editor
+            )
             tokens |= zip(ids, traded.tokens, strict=True)
     return [
         f"{host.src_url}/wopi/{'containers' if record.is_folder else 'files'}/{record.file_id}"

@@ -64,5 +64,7 @@ async def new_access_token(host: Host, request: EditorRequest, wopi_src: str) ->
     if not reaches(admission.session, record):
         raise NotFoundError("There is no such file.")
     grant = Grant.CONTAINER if is_container else Grant.LISTED
-    traded = await host.trader.trade(admission.session.session_id, [record.file_id], grant)
+    traded = await host.trader.trade(
+        admission.session.session_id, [record.file_id], grant, address=admission.asker.editor
+    )
     return NewToken(traded.tokens[0], traded.expires_us // 1000)

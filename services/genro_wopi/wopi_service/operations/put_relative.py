@@ -107,13 +107,14 @@ async def store_in(
         InvalidNameError, NameTakenError: as `store_copy`.
     """
     # Before anything is stored: a copy whose address cannot be told would be made again and again.
-    await host.trader.trade(admission.session.session_id, [], Grant.MADE)
+    session_id, address = admission.session.session_id, admission.asker.editor
+    await host.trader.trade(session_id, [], Grant.MADE, address=address)
     if target.relative:
         record = await _store_exact(host, admission, folder, target, body)
     else:
         record = await store_new(host, folder, _suggestion(target.suggested or "", beside), body)
-    session_id = admission.session.session_id
-    traded = await host.trader.trade(session_id, [record.file_id], Grant.MADE)
+    made = [record.file_id]
+    traded = await host.trader.trade(session_id, made, Grant.MADE, address=address)
     return NewFile(
         name=base_name(record.path),
         url=f"{host.src_url}/wopi/files/{record.file_id}?access_token={traded.tokens[0]}",
