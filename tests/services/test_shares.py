@@ -13,13 +13,18 @@ import msgspec
 import pytest
 
 from genro_wopi.adapters.redis.client import RedisClient
-from genro_wopi.domain.identifiers import TenantId
+from genro_wopi.domain.access_tokens import Grant
+from genro_wopi.domain.identifiers import TenantId, new_session_id
+from genro_wopi.domain.sessions import SessionOptions
+from genro_wopi.protocol.check_file_info import EditorKind
 from tests.services.test_metrics import value
 from tests.support.in_process import Wopi, put_storage, wopi_in_process
 from tests.support.waiting import eventually
+from tests.support.world import TENANT
 
 BUDGET = 2**20
 SPOOL_BYTES = 2**24
+SESSIONS = 10
 OTHER = TenantId("other.5eed0456")
 
 
@@ -29,6 +34,7 @@ async def wopi(redis: RedisClient, redis_url: str, tmp_path: Path) -> AsyncGener
         changes = {
             "WOPI_ACTIVITY_BYTES_PER_MINUTE": str(BUDGET),
             "WOPI_SPOOL_BYTES_MAX": str(SPOOL_BYTES),
+            "WOPI_SESSIONS_MAX": str(SESSIONS),
         }
         yield await wopi_in_process(stack, redis, redis_url, tmp_path, **changes)
 
@@ -146,6 +152,31 @@ async def test_bodies_of_one_tenant_leave_room_in_the_spool_for_another(
     assert stored.status_code == 200, stored.text
     over.set()
     await asyncio.gather(*greedy)
+
+
+@pytest.mark.parametrize("work", ["PUT", "LOCK"])
+async def test_a_traded_session_beyond_the_share_begins_for_a_save_or_lock_only(
+    wopi: Wopi, work: str
+) -> None:
+    file = await wopi.world.file()
+    options = SessionOptions(containers=True)
+    parent = await wopi.world.session(file, kind=EditorKind.GENERIC, options=options)
+    while len(await wopi.world.sessions.list_ids(TENANT, after="", limit=100)) < SESSIONS:
+        await wopi.world.session(file)
+    before = value("wopi_over_share_total", share="open sessions")
+    wopi.session = parent
+    changes = {"session_id": new_session_id(file.file_id), "parent": parent.session_id}
+    token = wopi.token_with(grant=Grant.LISTED, **changes)
+    query = {"access_token": token}
+    for path in (wopi.path, f"{wopi.path}/contents"):
+        refused = await wopi.http.get(path, params=query)
+        assert refused.status_code == 429
+        assert "WOPI_SESSIONS_MAX" in refused.text
+    assert value("wopi_over_share_total", share="open sessions") == before + 2
+    (wopi.folder / "a.txt").write_bytes(b"")
+    answer = await ask(wopi, token, work, b"typed", X_WOPI_Lock="" if work == "PUT" else "L")
+    assert answer.status_code == 200, answer.text
+    assert (await wopi.http.get(wopi.path, params=query)).status_code == 200
 
 
 async def use_up(wopi: Wopi) -> None:

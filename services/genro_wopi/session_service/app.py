@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Final
 
 from litestar import Litestar
@@ -10,16 +11,19 @@ from litestar.datastructures import State
 from genro_wopi.adapters.directory import CachedDirectory
 from genro_wopi.adapters.editors import FetchingEditorDirectory
 from genro_wopi.adapters.http.egress import EgressPolicy
+from genro_wopi.adapters.redis.budgets import RedisBudgets
 from genro_wopi.adapters.redis.client import RedisClient, connect
 from genro_wopi.adapters.redis.editor_store import RedisEditorStore
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.instance_store import RedisInstanceStore
 from genro_wopi.adapters.redis.partitions import Partitions
+from genro_wopi.adapters.redis.session_index import SessionIndex
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.timeline import RedisTimeline
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.tokens import own_verifier, signer
+from genro_wopi.domain.budgets import Budget
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.runtime import metrics
 from genro_wopi.runtime.background import background_failed
@@ -56,7 +60,17 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         timeline = RedisTimeline(redis, kept_hours=settings.timeline_hours)
         desk = Desk(
             instances=RedisInstanceStore(redis),
-            sessions=RedisSessionStore(redis),
+            sessions=RedisSessionStore(
+                redis,
+                SessionIndex(
+                    redis,
+                    sessions_max=settings.sessions_max,
+                    refused=partial(metrics.count_over_share, "open sessions"),
+                ),
+            ),
+            budgets=RedisBudgets(
+                redis, {Budget.SESSIONS: settings.sessions_per_minute}, metrics.count_over_share
+            ),
             registry=RedisFileRegistry(redis, Partitions(redis, settings.event_partitions)),
             tenants=tenants,
             directory=CachedDirectory(tenants, fresh_s=CONFIGURATION_FRESH_S),

@@ -22,6 +22,7 @@ from genro_wopi.adapters.redis.move_ledger import RedisMoveLedger
 from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
 from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
+from genro_wopi.adapters.redis.session_index import SessionIndex
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.timeline import RedisTimeline
@@ -111,7 +112,14 @@ def build_service(
     host = Host(
         tokens=JwtVerifier(public_keys(settings.verify_keys)),
         proofs=ProofChecker(editors, clock, src_url=settings.src_url),
-        sessions=RedisSessionStore(redis),
+        sessions=RedisSessionStore(
+            redis,
+            SessionIndex(
+                redis,
+                sessions_max=settings.sessions_max,
+                refused=partial(metrics.count_over_share, "open sessions"),
+            ),
+        ),
         registry=registry,
         locks=RedisLockStore(redis, lock_ttl_ms=lock_ttl_ms),
         ledger=RedisSaveLedger(redis, registry, lock_ttl_ms=lock_ttl_ms),

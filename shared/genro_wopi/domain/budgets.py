@@ -13,6 +13,8 @@ class Budget(StrEnum):
 
     ACTIVITIES = "activities"
     """Bytes of events that AddActivities writes."""
+    SESSIONS = "sessions"
+    """Sessions that an application creates."""
 
 
 class Budgets(Protocol):

@@ -275,12 +275,26 @@ class SessionStore(Protocol):
         ...
 
     async def create(
-        self, session: Session, file: FileRecord, *, ends_us: int, server: str = ""
+        self,
+        session: Session,
+        file: FileRecord,
+        *,
+        ends_us: int,
+        server: str = "",
+        beyond_share: bool = False,
     ) -> SessionStatus:
         """Register a session on a registered file; emits ``session_created`` once.
 
+        Args:
+            session: the new one.
+            file: its file.
+            ends_us: when it ends in any case.
+            server: of its editor, that it is given to.
+            beyond_share: let it in even where its tenant has as many as it may: it carries a save.
+
         Raises:
             UnauthenticatedError: a traded one was ended before.
+            RateLimitedError: the tenant has as many as it may.
         """
         ...
 

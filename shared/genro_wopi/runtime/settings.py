@@ -68,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     file_bytes_max: int
     api_rate_per_second: int
     activity_bytes_per_minute: int
+    sessions_per_minute: int
+    sessions_max: int
     event_partitions: int
     lock_ttl_seconds: int
     recovery_days: int

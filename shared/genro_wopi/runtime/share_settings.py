@@ -24,4 +24,22 @@ SHARES: Final = (
         default="4194304",
         services=frozenset({Service.WOPI}),
     ),
+    Setting(
+        name="sessions_per_minute",
+        parse=number(0, 1_000_000),
+        kind="number",
+        help="Sessions that are created per minute for a tenant, in the whole cluster; 0: any.",
+        example="3000",
+        default="3000",
+        services=frozenset({Service.SESSION}),
+    ),
+    Setting(
+        name="sessions_max",
+        parse=number(0, 10_000_000),
+        kind="number",
+        help="Sessions of a tenant that are open or ended in the last 70 minutes; 0: any.",
+        example="20000",
+        default="20000",
+        services=frozenset({Service.SESSION, Service.WOPI}),
+    ),
 )

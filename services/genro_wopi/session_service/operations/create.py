@@ -4,6 +4,7 @@ import secrets
 
 import msgspec
 
+from genro_wopi.domain.budgets import Budget
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.errors import ForbiddenError, NotFoundError, UnavailableError
 from genro_wopi.domain.files import FileRecord, Head
@@ -40,6 +41,7 @@ async def create_session(desk: Desk, caller: Caller, request: SessionCreate) -> 
         InvalidFieldsError: the path leaves the storage, an option cannot be used, or the named
             editor does not exist.
         StorageFaultError: the storage does not answer.
+        RateLimitedError: the tenant created as many in this minute, or has as many, as it may.
         UnavailableError: the operator has suspended the installation.
     """
     path = parse_path(request.file_path)
@@ -49,6 +51,7 @@ async def create_session(desk: Desk, caller: Caller, request: SessionCreate) -> 
         raise UnavailableError(instance.reason or "This installation is suspended by its operator.")
     tenant_id = await tenant_id_of(desk.tenants, caller, request.tenant_id)
     tenant = await desk.directory.tenant(tenant_id)
+    await desk.budgets.spend(tenant_id, Budget.SESSIONS, 1)
     if tenant.wopi_mode is WopiMode.DISABLED:
         raise ForbiddenError("Editing is disabled for this tenant (wopi_mode).")
     storage = await desk.directory.storage(tenant.tenant_id, request.storage_name)

@@ -3,6 +3,7 @@
 import msgspec
 
 from genro_wopi.domain.access_tokens import AccessClaims, TokenSigner, TokenVerifier
+from genro_wopi.domain.budgets import Budgets
 from genro_wopi.domain.callers import Caller
 from genro_wopi.domain.clock import Clock
 from genro_wopi.domain.editors import EditorDirectory
@@ -24,6 +25,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
 
     instances: InstanceStore
     sessions: SessionStore
+    budgets: Budgets
     registry: FileRegistry
     tenants: TenantFinder
     directory: Directory

@@ -81,6 +81,7 @@ async def admit_identified(
 
     Raises:
         SessionEndedError: the session has ended.
+        RateLimitedError: it would begin now, and its tenant has as many as it may.
         UnavailableError: Redis stayed away.
     """
 
@@ -90,7 +91,8 @@ async def admit_identified(
         )
 
     try:
-        admission = await in_session(host, claims, attempt)
+        is_work = purpose not in {Purpose.CHECK, Purpose.READ}
+        admission = await in_session(host, claims, attempt, beyond_share=is_work)
     except SessionEndedError as ended:
         if ended.file is not None and not _belongs(claims, ended.file):
             raise SessionEndedError from ended
@@ -128,17 +130,31 @@ def _asker(claims: AccessClaims) -> Asker:
     return Asker(claims.address, loads)
 
 
-async def in_session(host: Host, claims: AccessClaims, attempt: Callable[[], Awaitable[T]]) -> T:
-    """Do something in a session; a traded one begins where it has not yet."""
+async def in_session(
+    host: Host,
+    claims: AccessClaims,
+    attempt: Callable[[], Awaitable[T]],
+    *,
+    beyond_share: bool = True,
+) -> T:
+    """Do something in a session; a traded one begins where it has not yet.
+
+    Args:
+        host: the ports.
+        claims: of the token.
+        attempt: what is done.
+        beyond_share: it begins even where its tenant has as many sessions as it may; saves and
+            locks are never refused for that.
+    """
     try:
         return await attempt()
     except UnauthenticatedError:
-        if not claims.parent or not await _begin_traded(host, claims):
+        if not claims.parent or not await _begin_traded(host, claims, beyond_share=beyond_share):
             raise
     return await attempt()
 
 
-async def _begin_traded(host: Host, claims: AccessClaims) -> bool:
+async def _begin_traded(host: Host, claims: AccessClaims, *, beyond_share: bool) -> bool:
     parent = await host.sessions.get(claims.parent)
     record = await host.registry.record(claims.file_id)
     if parent is None or parent.state is not SessionState.ACTIVE or record is None:
@@ -157,7 +173,7 @@ async def _begin_traded(host: Host, claims: AccessClaims) -> bool:
         root_folder=parent.session.root,
         options=options,
     )
-    await host.sessions.create(traded, record, ends_us=parent.ends_us)
+    await host.sessions.create(traded, record, ends_us=parent.ends_us, beyond_share=beyond_share)
     parent = await host.sessions.get(claims.parent)
     if parent is None or parent.state is not SessionState.ACTIVE:
         await host.sessions.end(claims.session_id, SessionState.REVOKED)

@@ -60,7 +60,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "wopi-service": (
         *_COMMON,
         *("wopi:{t:*}:user-info:*", "wopi:{t:*}:rescued", "wopi:{t:*}:rescue:*"),
-        *("wopi:{t:*}:aside", "wopi:{e:*}:*", "wopi:sweep"),
+        *("wopi:{t:*}:aside", "wopi:{t:*}:sessions", "wopi:{e:*}:*", "wopi:sweep"),
         *("wopi:unsettled", "wopi:{t:*}:spent:*"),
     ),
     "callback-worker": (

@@ -28,7 +28,7 @@ The part in braces is the hash tag of Redis Cluster: all keys that one script to
 | wopi:{t:T}:api-keys                   | hash   | permanent (config)      | gateway             |
 | wopi:{t:T}:storages                   | hash   | permanent (config)      | gateway             |
 | wopi:{t:T}:path:<storage>:<sha256>    | string | permanent (registry)    | gateway, session-s. |
-| wopi:{t:T}:sessions                   | zset   | 8 days after the last   | session-service     |
+| wopi:{t:T}:sessions                   | zset   | 8 days after the last   | session-, wopi-serv.|
 | wopi:{t:T}:user-info:<sha256>         | string | 400 days                | wopi-service        |
 | wopi:{t:T}:spent:<budget>             | string | 1 min                   | wopi-, session-serv.|
 | wopi:{t:T}:rescued                    | zset   | permanent, trimmed      | wopi-service        |
@@ -348,7 +348,7 @@ def user_info(tenant_id: TenantId, person: str) -> str:
 
 
 def spent(tenant_id: TenantId, budget: str) -> str:
-    """How much of a budget a tenant used up in this minute."""
+    """How much of a budget a tenant used up in this minute, or that something was done in it."""
     return f"wopi:{{t:{tenant_id}}}:spent:{budget}"
 
 

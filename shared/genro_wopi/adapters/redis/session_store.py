@@ -21,7 +21,7 @@ from genro_wopi.adapters.redis.rows import (
     session_status,
 )
 from genro_wopi.adapters.redis.scripts import Script
-from genro_wopi.domain.cursors import position
+from genro_wopi.adapters.redis.session_index import INDEX_TTL_S, SessionIndex
 from genro_wopi.domain.events import EventContext
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import FileId, SessionId, TenantId
@@ -57,15 +57,18 @@ USER_INFO_TTL_S: Final = 400 * 86_400
 CHILDREN_MAX: Final = 100
 """So many sessions that were traded from one are renewed with it: copies that its editor shows."""
 
-INDEX_TTL_S: Final = 8 * 86_400
-"""The index of a tenant's sessions outlives its longest session (7 days)."""
-
 
 class RedisSessionStore:
-    """Implements `SessionStore`."""
+    """Implements `SessionStore`.
 
-    def __init__(self, redis: RedisClient) -> None:
+    Args:
+        redis: keeps the sessions.
+        index: which of them are whose; without one a tenant may have any number.
+    """
+
+    def __init__(self, redis: RedisClient, index: SessionIndex | None = None) -> None:
         self._redis = redis
+        self._index = index or SessionIndex(redis)
 
     async def admit(
         self,
@@ -97,9 +100,16 @@ class RedisSessionStore:
         return Admission(status=status, file=file, lease=lease(reply[3], now_us), asker=asker)
 
     async def create(
-        self, session: Session, file: FileRecord, *, ends_us: int, server: str = ""
+        self,
+        session: Session,
+        file: FileRecord,
+        *,
+        ends_us: int,
+        server: str = "",
+        beyond_share: bool = False,
     ) -> SessionStatus:
         """See SessionStore."""
+        await self._index.claim(session, beyond_share=beyond_share)
         if session.parent:
             await self._adopt(session)
         names = FileKeys(file.file_id)
@@ -131,13 +141,6 @@ class RedisSessionStore:
                 server,
             ),
         )
-        index = keys.tenant_sessions(session.tenant_id)
-        await self._redis.pipeline(
-            [
-                ("ZADD", index, session.created_us // 1000, session.session_id),
-                ("EXPIRE", index, INDEX_TTL_S),
-            ]
-        )
         return session_status(row, _now_us())
 
     async def get(self, session_id: SessionId) -> SessionStatus | None:
@@ -157,11 +160,7 @@ class RedisSessionStore:
         self, tenant_id: TenantId, *, after: str, limit: int
     ) -> list[tuple[SessionId, str]]:
         """See SessionStore; the cursor is the position in the index."""
-        start = position(after)
-        members = await self._redis.call(
-            "ZRANGE", keys.tenant_sessions(tenant_id), start, start + limit - 1
-        )
-        return [(SessionId(text(m)), str(start + n + 1)) for n, m in enumerate(members)]
+        return await self._index.listed(tenant_id, after=after, limit=limit)
 
     async def place(self, session_id: SessionId, server: str) -> None:
         """See SessionStore."""
@@ -174,8 +173,8 @@ class RedisSessionStore:
         if not session_ids:
             return
         records = [key for key in map(keys.session, session_ids) if key is not None]
-        index = ("ZREM", keys.tenant_sessions(tenant_id), *session_ids)
-        await self._redis.pipeline([index, *(("DEL", key) for key in records)])
+        await self._redis.pipeline([("DEL", key) for key in records])
+        await self._index.forget(tenant_id, session_ids)
 
     async def renew(
         self, session_id: SessionId, *, ttl_ms: int, ends_us: int
