@@ -15,6 +15,9 @@ from tests.support.editor import EditorClient
 pytestmark = pytest.mark.flow
 
 KINDS = ("collabora", "onlyoffice", "m365", "generic")
+QUICK = ("collabora", "m365")
+"""They differ most; `make check` has all kinds."""
+
 _numbers = itertools.count()
 
 
@@ -36,7 +39,9 @@ def storage(
     return tenant
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [*QUICK, *(pytest.param(k, marks=pytest.mark.check) for k in KINDS if k not in QUICK)]
+)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name[:60])
 def test_row(storage: Tenant, kind: str, case: Case) -> None:
     path = f"c{next(_numbers)}/a.txt"

@@ -169,6 +169,7 @@ async def test_every_operation_by_the_client(
             assert isinstance(answer, kind), operation.name
 
 
+@pytest.mark.check
 def test_every_operation_by_the_command_line(
     cluster: Cluster, make_tenant: Callable[[], Tenant], tmp_path: Path
 ) -> None:
@@ -238,7 +239,7 @@ class Strangers:
         if not naming and "{tenant_id}" not in operation.path:
             values.pop("tenant_id", None)
         headers = {"Authorization": f"Bearer {self.tokens[who]}"} if self.tokens[who] else {}
-        with httpx.Client(base_url=self.url, headers=headers, timeout=30) as http:
+        with httpx.Client(verify=False, base_url=self.url, headers=headers, timeout=30) as http:
             return by_http(http, operation, values)
 
 

@@ -43,7 +43,7 @@ def session(acme: Tenant, cluster: Cluster, address: SigningEditor) -> dict[str,
 
 
 def test_its_browser_loads_it_again_and_nobody_else(session: dict[str, Any]) -> None:
-    with httpx.Client() as browser, httpx.Client() as other:
+    with httpx.Client(verify=False) as browser, httpx.Client(verify=False) as other:
         assert browser.get(session["launch_url"]).status_code == 200
         for _ in range(2):
             assert browser.get(session["launch_url"]).status_code == 200
@@ -65,7 +65,7 @@ def test_pages_do_not_get_into_each_other_s_way(acme: Tenant, session: dict[str,
     other = acme.open(
         editor=acme.http.get(f"/api/sessions/{session['session_id']}").json()["editor"]
     )
-    with httpx.Client() as browser:
+    with httpx.Client(verify=False) as browser:
         urls = [session["launch_url"], other.session["launch_url"]]
         for url in (*urls, *urls):
             assert browser.get(url).status_code == 200
@@ -73,7 +73,7 @@ def test_pages_do_not_get_into_each_other_s_way(acme: Tenant, session: dict[str,
 
 @pytest.mark.parametrize("end", ["close", "revoke"])
 def test_it_is_gone_with_the_session(acme: Tenant, session: dict[str, Any], end: str) -> None:
-    with httpx.Client() as browser:
+    with httpx.Client(verify=False) as browser:
         assert browser.get(session["launch_url"]).status_code == 200
         acme.http.post(f"/api/sessions/{session['session_id']}/{end}")
         assert browser.get(session["launch_url"]).status_code == 404

@@ -142,7 +142,8 @@ async def _attack_on(
         stop = asyncio.Event()
         asked = stack.enter_context(_probed(host, target))
         at_work = asyncio.create_task(victim.work(target, stop))
-        await asyncio.sleep(max(CALM_S, CALM_SHARE_MAX * min(seconds, 30)))
+        if is_alone:
+            await asyncio.sleep(max(CALM_S, CALM_SHARE_MAX * min(seconds, 30)))
         began_s = time.monotonic()
         watch.begin()
         watching = asyncio.create_task(watch.run(stop))

@@ -12,7 +12,7 @@ QUICK = ("forged-notes", "forged-cursors", "linked-versions", "explore", "others
 
 @pytest.mark.timeout(240)
 async def test_attackers_reach_nothing_but_their_own(tmp_path: Path) -> None:
-    outcome = await attack(4, SEED, tmp_path / "log", QUICK, is_alone=False)
+    outcome = await attack(2, SEED, tmp_path / "log", QUICK, is_alone=False)
     assert outcome.record.counts["requests of attackers"] > 50
     assert outcome.is_good, "\n".join(outcome.record.lines())
 

@@ -35,7 +35,7 @@ class Cluster:
 
     def admin(self) -> httpx.Client:
         headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        return httpx.Client(verify=False, base_url=self.url, headers=headers, timeout=30)
 
     def pids(self) -> dict[str, int]:
         """Return the services' process ids by name, as they are now."""

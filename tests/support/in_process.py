@@ -70,7 +70,7 @@ class Wopi:
 def client_of(app: ASGIApp) -> AsyncClient:
     """Return a client that calls an application in this process."""
     transport = ASGITransport(app)  # pyright: ignore[reportArgumentType] - litestar's own types
-    return AsyncClient(transport=transport, base_url="http://wopi")
+    return AsyncClient(verify=False, transport=transport, base_url="http://wopi")
 
 
 async def wopi_in_process(
