@@ -58,7 +58,6 @@ BREAKS = (
         "    if head is None or head.size_bytes >= 0:\n        return Verdict.ACCEPT",
         {
             "pytest tests/model -k no_acknowledged": "LostUpdateError",
-            "tests.chaos editing 8 1 local": "of them overwritten unasked document",
         },
     ),
     Break(

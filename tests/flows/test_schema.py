@@ -23,6 +23,9 @@ EXAMPLES = int(os.environ.get("WOPI_FUZZ_EXAMPLES", "12"))
 LEFT_OUT = {"instance.suspend"}
 """It makes the others answer 503, as it should."""
 
+OF_THE_SERVER = {414, 431}
+"""An address or head so long that no operation sees it."""
+
 untyped: Any = checks
 HELD: list[Any] = [
     untyped.status_code_conformance,
@@ -85,7 +88,8 @@ def test_an_operation_answers_as_it_says(
         assert answer.status_code < 500, (
             f"{answer.status_code} {answer.text} to {case.as_curl_command()}"
         )
-        case.validate_response(answer, checks=HELD)
+        if answer.status_code not in OF_THE_SERVER:
+            case.validate_response(answer, checks=HELD)
 
     try:
         holds()

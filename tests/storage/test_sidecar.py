@@ -72,7 +72,7 @@ async def test_the_record_of_a_writer_that_died_is_completed_by_whoever_looks_ne
     assert head is not None
     assert head.evidence is not None
     assert head.evidence.version == "2.v"
-    latest = await storage.record(f"{history_folder(PATH)}/latest.json", Latest)
+    latest, _ = await storage.record(f"{history_folder(PATH)}/latest.json", Latest)
     assert latest == Latest(fingerprint=head.fingerprint, evidence=head.evidence)
 
 
