@@ -80,6 +80,7 @@ async def test_a_failure_that_began_before_a_good_copy_came_does_not_replace_it(
 ) -> None:
     async with slow_editor() as editor, directory(redis) as one, directory(redis) as two:
         configured = editor.configured()
+        await RedisEditorStore(redis).put_editor(configured)
         early = asyncio.ensure_future(one.fetch(configured))
         first = await editor.asked.get()
         good = asyncio.ensure_future(two.fetch(configured))
@@ -113,6 +114,7 @@ async def test_what_is_fetched_while_its_editor_is_removed_does_not_come_back(
 async def test_a_failure_is_shown_beside_the_last_good_copy(redis: RedisClient) -> None:
     async with slow_editor() as editor, directory(redis) as one:
         configured = editor.configured()
+        await RedisEditorStore(redis).put_editor(configured)
         for answer, error in (((503, b""), True), ((200, GOOD), False), ((503, b""), True)):
             fetching = asyncio.ensure_future(one.fetch(configured))
             (await editor.asked.get()).set_result(answer)

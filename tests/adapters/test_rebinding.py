@@ -146,6 +146,7 @@ async def ask_discovery(url: str, redis: RedisClient) -> None:
         created_us=1,
         updated_us=1,
     )
+    await RedisEditorStore(redis).put_editor(editor)
     assert await directory.fetch(editor) is None
     state = await RedisEditorStore(redis).get_state("", "office")
     await directory.aclose()

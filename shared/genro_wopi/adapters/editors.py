@@ -9,7 +9,14 @@ import msgspec
 from genro_wopi.adapters.directory import BriefCache
 from genro_wopi.adapters.http.egress import EgressPolicy, GuardedNetwork
 from genro_wopi.adapters.http.fetch import Answer, FetchError, fetch
-from genro_wopi.domain.editors import Editor, EditorState, EditorStore, SeenKeys, ranked
+from genro_wopi.domain.editors import (
+    Editor,
+    EditorState,
+    EditorStore,
+    SeenKeys,
+    StatePut,
+    ranked,
+)
 from genro_wopi.domain.sessions import EditorRef
 from genro_wopi.protocol.discovery import (
     DISCOVERY_SIZE_BYTES_MAX,
@@ -83,8 +90,8 @@ class FetchingEditorDirectory:
     async def fetch(self, editor: Editor) -> EditorState | None:
         """Fetch discovery now; a copy that cannot be used never replaces a good one.
 
-        Where another process fetched a good copy meanwhile, a failure is forgotten, and keys that
-        both saw are kept.
+        Of an address that was removed meanwhile nothing is kept. Where another process fetched a
+        good copy meanwhile, a failure is forgotten, and keys that both saw are kept.
         """
         key = (editor.scope, editor.state_name)
         known = await self._store.get_state(*key)
@@ -94,10 +101,10 @@ class FetchingEditorDirectory:
                 state = _merged(known, discovery, time.time_ns() // 1000)
             else:
                 state = msgspec.structs.replace(known or _UNKNOWN, last_error=failure)
-            is_written = await self._store.put_state(*key, state, was=known)
+            put = await self._store.put_state(editor, state, was=known)
             self._states.forget(key)
-            if is_written:
-                return _usable(state)
+            if put is not StatePut.OTHER:
+                return _usable(state) if put is StatePut.WRITTEN else None
             known = await self._store.get_state(*key)
             if known is None or discovery is None:
                 return _usable(known)  # It was removed, or fetched by somebody else.

@@ -5,8 +5,8 @@ file go to the same address, as long as it answers.
 """
 
 import hashlib
-from enum import StrEnum
-from typing import Protocol
+from enum import IntEnum, StrEnum
+from typing import Final, Protocol
 
 import msgspec
 
@@ -102,6 +102,23 @@ class EditorState(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str | None = None
 
 
+class StatePut(IntEnum):
+    """What became of a copy of an editor's discovery."""
+
+    WRITTEN = 1
+    OTHER = 0
+    """Another copy was fetched meanwhile; nothing was written."""
+    REMOVED = -1
+    """The editor has no such address any more; nothing was written."""
+
+
+EDITORS_MAX: Final = 16
+"""Editors of a tenant."""
+
+ADDRESSES_MAX: Final = 32
+"""Addresses of all editors of a tenant: of each a discovery is fetched and kept."""
+
+
 class EditorStore(Protocol):
     """Where editors and the last good copy of their discovery are kept."""
 
@@ -114,6 +131,9 @@ class EditorStore(Protocol):
 
         Returns:
             False where another one is there, and nothing was written.
+
+        Raises:
+            InvalidFieldsError: the tenant has as many editors, or addresses of them, as it may.
         """
         ...
 
@@ -134,18 +154,14 @@ class EditorStore(Protocol):
         ...
 
     async def put_state(
-        self, scope: str, name: str, state: EditorState, *, was: EditorState | None
-    ) -> bool:
-        """Replace the last good copy; MUST be atomic.
+        self, editor: Editor, state: EditorState, *, was: EditorState | None
+    ) -> StatePut:
+        """Replace the last good copy of an editor's address; MUST be atomic.
 
         Args:
-            scope: of the editor.
-            name: of the editor's address.
+            editor: at the address that was asked.
             state: what is known now.
             was: what it was made from.
-
-        Returns:
-            False where another copy was fetched meanwhile, and nothing was written.
         """
         ...
 

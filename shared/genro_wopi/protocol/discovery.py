@@ -19,10 +19,10 @@ from genro_wopi.protocol.xml_limits import XmlLimits, require_bounded
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-DISCOVERY_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
+DISCOVERY_SIZE_BYTES_MAX: Final = 2 * 1024 * 1024
 """Microsoft 365's document is about 300 kB."""
 
-ACTIONS_MAX: Final = 20_000
+ACTIONS_MAX: Final = 10_000
 LIMITS: Final = XmlLimits(DISCOVERY_SIZE_BYTES_MAX, 2 * ACTIONS_MAX)
 URLSRC_LENGTH_MAX: Final = 4000
 FIELD_LENGTH_MAX: Final = 200
