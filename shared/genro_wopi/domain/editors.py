@@ -112,10 +112,10 @@ class StatePut(IntEnum):
     """The editor has no such address any more; nothing was written."""
 
 
-EDITORS_MAX: Final = 16
+EDITORS_MAX: Final = 64
 """Editors of a tenant."""
 
-ADDRESSES_MAX: Final = 32
+ADDRESSES_MAX: Final = 64
 """Addresses of all editors of a tenant: of each a discovery is fetched and kept."""
 
 
