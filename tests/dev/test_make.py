@@ -147,6 +147,7 @@ def test_a_python_without_venv_is_one_clear_line(checkout: Checkout) -> None:
 def test_an_environment_is_made_once_and_again_when_it_does_not_work(checkout: Checkout) -> None:
     old_python(checkout.venv / "bin" / "python")  # Half made, or by a Python that was replaced.
     old_python(checkout.venv / "bin" / "genro-wopi")
+    (checkout.venv / ".making").touch()
     (checkout.venv / ".installed").touch()
     assert checkout.make("run").stdout.endswith("started\n")
 
@@ -170,6 +171,28 @@ def test_an_environment_is_made_once_and_again_when_it_does_not_work(checkout: C
     (checkout.folder / "backend.py").write_text(BACKEND)
     assert checkout.make("run").stdout.endswith("started\n")
     assert mark.exists()
+
+
+@pytest.mark.check
+def test_an_environment_that_somebody_made_is_used_and_never_removed(checkout: Checkout) -> None:
+    subprocess.run([sys.executable, "-m", "venv", str(checkout.venv)], check=True)
+    (checkout.venv / "theirs").touch()
+    assert checkout.make("run").stdout.endswith("started\n")
+    assert checkout.make("run").stdout == "started\n"
+    python = checkout.venv / "bin" / "python"
+    python.unlink()
+    python.symlink_to("/nowhere/python3")
+    (line,) = refusals(checkout.make("run"))
+    assert "is not of make's making" in line
+    assert (checkout.venv / "theirs").exists()
+
+
+def test_a_folder_that_is_no_environment_is_not_removed(checkout: Checkout) -> None:
+    checkout.venv.mkdir()
+    (checkout.venv / "theirs").touch()
+    (line,) = refusals(checkout.make("run"))
+    assert "remove it, or set VENV=another" in line
+    assert (checkout.venv / "theirs").exists()
 
 
 @pytest.mark.check
