@@ -27,7 +27,7 @@ BREAKS = (
         {
             "tests.chaos locks 4 1 calm": "       1  histories that no single lock",
             "pytest tests/scripts/test_lock_machine.py": "failed",
-            "pytest tests/emulators -k collabora": "a_second_process_is_read_only",
+            "pytest tests/emulators -k collabora -m check": "a_second_process_is_read_only",
         },
     ),
     Break(
@@ -48,7 +48,7 @@ BREAKS = (
         "                raise UnavailableError('broken') from error\n"
         "            except HeadChangedError:\n",
         {
-            "pytest tests/emulators -k collabora": "stored and not acknowledged",
+            "pytest tests/emulators -k collabora -m check": "stored and not acknowledged",
         },
     ),
     Break(
@@ -66,7 +66,7 @@ BREAKS = (
         "        await keep_aside(host, refused, body, refusal)\n",
         "",
         {
-            "pytest tests/emulators -k collabora": "refused and thrown away",
+            "pytest tests/emulators -k collabora -m check": "refused and thrown away",
             "tests.chaos editing 8 1 local": "refused and thrown away document",
         },
     ),

@@ -54,7 +54,9 @@ def complaint(tree: Path, words: str) -> str:
     """Run a harness on a tree; return what it says where it fails, nothing where all is well."""
     module, *arguments = words.split()
     if module == "pytest":
-        arguments = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", *arguments]
+        quick = () if "-m" in arguments else ("-m", "not check")
+        plain = ("-p", "no:cacheprovider", "-p", "no:randomly")
+        arguments = ["-q", "-x", *plain, *arguments, *quick]
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=tree,
