@@ -14,10 +14,11 @@ from litestar.datastructures import State
 from genro_wopi.adapters.new_keys import new_encryption_key
 from genro_wopi.adapters.redis.client import RedisClient
 from genro_wopi.adapters.redis.instance_store import RedisInstanceStore
+from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.timeline import RedisTimeline
 from genro_wopi.domain.identifiers import new_session_id
-from genro_wopi.domain.sessions import EditorRef, SessionOptions, editor_digest
+from genro_wopi.domain.sessions import EditorRef, SessionOptions, SessionState, editor_digest
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.runtime.setting_loading import load_settings
 from genro_wopi.runtime.settings import Service
@@ -178,3 +179,20 @@ async def test_whose_answer_was_lost_does_not_put_others_of_the_server_in_confli
         moment = {"X_WOPI_TimeStamp": str(10 + number)}
         answer = await ask(wopi, token, "PUT", X_Body=f"typed {number}", **stamp, **moment)
         assert answer.status_code == 200, "the answer to the first one was lost"
+
+
+@pytest.mark.parametrize("end", ["closed", "expired under its lock"])
+async def test_who_may_only_save_any_more_is_not_told_that_its_token_counts_no_more(
+    wopi: Wopi, end: str
+) -> None:
+    token = await token_at(wopi, ONE)
+    claims = wopi.service.host.tokens.verify(token)
+    assert (await ask(wopi, token, "LOCK")).status_code == 200
+    if end == "closed":
+        await wopi.world.sessions.end(claims.session_id, SessionState.DRAINING)
+    else:
+        key = FileKeys(claims.file_id).session(claims.session_id)
+        await wopi.redis.call("HSET", key, "ends_us", 1, "expires_us", 1)
+    answer = await ask(wopi, token, "PUT_RELATIVE", X_WOPI_SuggestedTarget="b.txt", X_Body="copy")
+    assert answer.status_code == 501, "at a 401 the editor throws the token away"
+    assert (await ask(wopi, token, "PUT", X_Body="typed")).status_code == 200

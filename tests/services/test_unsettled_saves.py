@@ -10,6 +10,7 @@ import pytest
 from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.adapters.redis.witness import RedisSelfWitness
 from genro_wopi.adapters.unsettled_folder import UnsettledFolder
+from genro_wopi.domain.errors import UnavailableError
 from genro_wopi.domain.sessions import SessionState
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.runtime.background import background_failed
@@ -239,3 +240,26 @@ async def test_the_lock_that_a_submission_takes_again_ends_soon(scene: Scene) ->
     assert scene.head == b"typed"
     left_ms = await scene.redis.call("PTTL", FileKeys(scene.wopi.session.file_id).lock)
     assert int(left_ms) <= 60_000
+
+
+@pytest.mark.parametrize("refused", ["revoked", "in conflict"])
+async def test_a_copy_whose_announcement_failed_is_announced_later(
+    scene: Scene, refused: str
+) -> None:
+    anna, ben = await scene.someone(), await scene.someone()
+    assert await scene.ask("LOCK", token=ben, lock="ben's") == 200
+    if refused == "revoked":
+        claims = scene.service.host.tokens.verify(anna)
+        await scene.wopi.world.sessions.end(claims.session_id, SessionState.REVOKED)
+    ledger: Any = scene.service.host.ledger
+    announce = ledger.announce_rescue
+
+    async def fails(_rescue: Any) -> None:
+        raise UnavailableError("Redis is away.")
+
+    ledger.announce_rescue = fails
+    assert await scene.ask("PUT", b"typed", token=anna) == 503
+    ledger.announce_rescue = announce
+    await scene.settled()
+    assert await scene.copies() == [b"typed"]
+    assert (await scene.events()).count("save_rescued") == 1

@@ -5,8 +5,6 @@ back. What sessions send that have ended, or that may only read, is bounded for 
 the tenant, so that nobody fills a storage with it.
 """
 
-from contextlib import suppress
-
 import msgspec
 
 from genro_wopi.domain.access_tokens import AccessClaims
@@ -40,8 +38,8 @@ async def keep_aside(host: Host, refused: Refused, body: Body, refusal: HostErro
     """Keep a refused body; the refusal names its copy then. Release the lock of who has ended.
 
     Raises:
-        UnavailableError, StorageFaultError, StorageFullError: not even that could be done now; the
-            editor is asked to send it again.
+        UnavailableError, StorageFaultError, StorageFullError: not even that could be done now, or
+            nobody could be told; the editor is asked to send it again.
     """
     if not refusal.nothing_typed:
         refusal.recovery_id = await _kept(host, refused, body, str(refusal))
@@ -59,8 +57,10 @@ async def _kept(host: Host, refused: Refused, body: Body, reason: str) -> str:
         room = await host.rescues.make_room(rescue)
         if room.is_full:
             return ""
-        if room.known_id and await host.rescues.get(rescue.tenant_id, room.known_id):
-            return room.known_id
+        known = room.known_id and await host.rescues.get(rescue.tenant_id, room.known_id)
+        if known:
+            await host.ledger.announce_rescue(known)
+            return known.rescue_id
         if room.known_id:
             rescue = msgspec.structs.replace(rescue, rescue_id=room.known_id)
         for rescue_id in room.replaced_ids:
@@ -69,8 +69,7 @@ async def _kept(host: Host, refused: Refused, body: Body, reason: str) -> str:
     await node.rescue(body, rescue.rescue_id)
     await node.rescue(note, rescue_note(rescue.rescue_id))
     await host.rescues.put(rescue)
-    with suppress(HostError):  # The copy is there and listed; only its announcement is missing.
-        await host.ledger.announce_rescue(rescue)
+    await host.ledger.announce_rescue(rescue)
     return rescue.rescue_id
 
 

@@ -10,7 +10,7 @@ from genro_wopi.domain.errors import NameTakenError, UnsupportedOperationError
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.paths import StoragePath, base_name
 from genro_wopi.domain.reach import Right, may, require, require_reach
-from genro_wopi.domain.sessions import Admission, Purpose
+from genro_wopi.domain.sessions import Admission, Purpose, SessionState
 from genro_wopi.domain.storages import Body
 from genro_wopi.protocol.file_name import decode_name, split_name
 from genro_wopi.wopi_service.operations.admission import EditorRequest, admit
@@ -50,12 +50,15 @@ async def admit_copy(host: Host, request: EditorRequest, target: Target) -> Admi
 
     Raises:
         NotFoundError: the file was moved out of what the session reaches.
-        UnsupportedOperationError: the session may not, or not exactly one target is named.
+        UnsupportedOperationError: the session may not, or not any more, or not exactly one target is
+            named. An editor that is answered 401 throws the token away that may still save.
         UnauthenticatedError, ProofRefusedError, UnavailableError: as `admit`.
     """
     admission = await admit(host, request, Purpose.SAVE, patience_s=SAVE_PATIENCE_S)
     require_reach(admission.session, admission.file)
     require(admission.session, Right.COPY)
+    if admission.status.state is not SessionState.ACTIVE:
+        raise UnsupportedOperationError("The session has ended: open the document again for that.")
     require_one(target)
     return admission
 
