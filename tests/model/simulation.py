@@ -10,7 +10,7 @@ that was acknowledged must be in the head, whatever happened.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ from genro_wopi.domain.errors import (
 from genro_wopi.domain.identifiers import new_save_id
 from genro_wopi.domain.memory_body import MemoryBody
 from genro_wopi.domain.saves import Save, Saved, SaveLedger
+from genro_wopi.domain.sessions import SessionStore
 from genro_wopi.domain.storages import Body
 from genro_wopi.protocol.times import format_us
 from tests.model.store import Node, Store, decode
@@ -40,6 +41,7 @@ FAULT_CHANCE = 0.12
 ARRIVAL_CHANCE = 0.4
 NEVER_CHANCE = 0.3
 REPLICA_TTL_MS = 600_000
+ENDED_BY_KILL = frozenset({"handler", "submission"})
 
 Algorithm = Callable[[Any, Node, "SimulatedClock", Save, Body, float], Awaitable[Saved]]
 
@@ -72,8 +74,10 @@ class Simulation:
 
     seed: int
     world: World
-    algorithm: Algorithm
+    algorithm: Algorithm | None
+    """None where the whole host saves."""
     faults_max: int = FAULTS_MAX
+    faults_known: "Sequence[tuple[str, Fault]]" = ()
     acknowledged: set[str] = field(default_factory=lambda: {"start"})
     conflicts: int = 0
     """Saves of living clients that were answered 409."""
@@ -81,6 +85,7 @@ class Simulation:
     """What went wrong, in order; with the seed it tells the whole story."""
 
     def __post_init__(self) -> None:
+        self.faults_known = self.faults_known or FAULTS
         self.chance = random.Random(self.seed)  # noqa: S311 - repeatable
         self.clock = SimulatedClock()
         self.store = Store(self.gate)
@@ -108,6 +113,7 @@ class Simulation:
         clients = [self._start(live(self, number)) for number in range(2)]
         try:
             await self._steps()
+            await self.end()
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -116,6 +122,9 @@ class Simulation:
             if not client.cancelled():
                 client.result()
         self._check()
+
+    async def end(self) -> None:
+        """Do what is done when the clients are at their end."""
 
     async def _steps(self) -> None:
         for _ in range(STEPS_MAX):
@@ -148,6 +157,7 @@ class Simulation:
         fresh = msgspec.structs.replace(save, save_id=new_save_id())
         deadline_s = self.clock.monotonic_s() + SAVE_S
         node = Node(self.store, self.file.path)
+        assert self.algorithm is not None
         try:
             saved = await self.algorithm(
                 ledger, node, self.clock, fresh, MemoryBody(body), deadline_s
@@ -180,7 +190,7 @@ class Simulation:
     async def _step(self) -> None:
         self.clock.now_s += STEP_S
         if len(self.faults) < self.faults_max and self.chance.random() < FAULT_CHANCE:
-            name, fault = self.chance.choice(FAULTS)
+            name, fault = self.chance.choice(self.faults_known)
             self.faults.append(name)
             await fault(self)
             return
@@ -214,7 +224,7 @@ class Simulation:
 
     async def kill(self) -> None:
         """End a handler as kill -9 does; what it sent to the storage goes on."""
-        handlers = [t for t in self._waiting if t.get_name() == "handler"]
+        handlers = [t for t in self._waiting if t.get_name() in ENDED_BY_KILL]
         if handlers:
             victim = self.chance.choice(handlers)
             self._waiting.pop(victim)
@@ -240,7 +250,7 @@ class Simulation:
             self.handle(*self.chance.choice(self.sent))
 
 
-Fault = Callable[[Simulation], Awaitable[None]]
+Fault = Callable[[Any], Awaitable[None]]
 
 FAULTS: tuple[tuple[str, Fault], ...] = (
     ("the lock is lost", Simulation.lose_lock),
@@ -255,9 +265,9 @@ FAULTS: tuple[tuple[str, Fault], ...] = (
 
 
 class GatedLedger:
-    """The real ledger, with a gate before and after each call, and outages."""
+    """The real ledger, or another store, with a gate before and after each call, and outages."""
 
-    def __init__(self, ledger: SaveLedger, simulation: Simulation) -> None:
+    def __init__(self, ledger: SaveLedger | SessionStore, simulation: Simulation) -> None:
         self._ledger, self._simulation = ledger, simulation
 
     def __getattr__(self, name: str) -> Any:

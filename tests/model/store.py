@@ -1,11 +1,12 @@
 """One file of a simulated storage: writes are on their way, arrive late, or without an answer."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from genro_wopi.domain.clock import SystemClock
-from genro_wopi.domain.files import Evidence, Head
+from genro_wopi.domain.files import Evidence, Head, KeptVersion
 from genro_wopi.domain.storages import Body, HeadChangedError, StorageFaultError
 
 Gate = Callable[[], Awaitable[None]]
@@ -45,6 +46,23 @@ class Store:
     number: int = 0
     modified_us: int = 1_000
     under_way: list[Write] = field(default_factory=list[Write])
+    kept: list[tuple[bytes, Evidence | None]] = field(
+        default_factory=list[tuple[bytes, Evidence | None]]
+    )
+    """What was replaced, the oldest first."""
+    copies: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    """Recovery copies, and the notes beside them."""
+    is_away: Callable[[], bool] = lambda: False
+
+    async def reach(self) -> None:
+        """Wait for one's turn.
+
+        Raises:
+            StorageFaultError: the storage is away.
+        """
+        await self.gate()
+        if self.is_away():
+            raise StorageFaultError("away")
 
     @property
     def head(self) -> Head:
@@ -73,26 +91,58 @@ class Store:
 
 
 class Node:
-    """The part of `StorageNode` that a commit uses."""
+    """The part of `StorageNode` that saves use."""
 
     def __init__(self, store: Store, path: str) -> None:
         self._store = store
         self.path = path
 
     async def stat(self) -> Head:
-        await self._store.gate()
+        await self._store.reach()
         return self._store.head
 
     async def keep(self, head: Head) -> None:
-        await self._store.gate()
+        await self._store.reach()
         if self._store.head.fingerprint != head.fingerprint:
             raise HeadChangedError("changed")
+        self._store.kept.append((self._store.content, self._store.evidence))
+
+    async def versions(self, *, limit: int) -> list[KeptVersion]:
+        await self._store.reach()
+        kept = list(enumerate(self._store.kept))[::-1][:limit]
+        return [
+            KeptVersion(
+                key=str(number),
+                size_bytes=len(content),
+                modified_us=0,
+                evidence=evidence,
+            )
+            for number, (content, evidence) in kept
+        ]
+
+    async def rescue(self, body: Body, rescue_id: str) -> None:
+        await self._store.reach()
+        self._store.copies[rescue_id] = body.in_memory()
+
+    @asynccontextmanager
+    async def open_rescued(self, rescue_id: str) -> AsyncGenerator[AsyncIterator[bytes]]:
+        await self._store.reach()
+        content = self._store.copies[rescue_id]
+
+        async def chunks() -> AsyncGenerator[bytes]:
+            yield content
+
+        yield chunks()
+
+    async def discard_rescued(self, rescue_id: str) -> None:
+        await self._store.reach()
+        self._store.copies.pop(rescue_id, None)
 
     async def write_if(self, body: Body, evidence: Evidence, expected: Head) -> Head:
         return await self.write(body, evidence, expected.fingerprint)
 
     async def write(self, body: Body, evidence: Evidence, expected: str | None) -> Head:
-        await self._store.gate()
+        await self._store.reach()
         write = Write(body.in_memory(), evidence, expected)
         self._store.under_way.append(write)
         while not write.outcome:

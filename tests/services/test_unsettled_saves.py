@@ -95,11 +95,16 @@ async def test_a_repeat_of_the_editor_makes_it_void(
     assert (await scene.events()).count("document_saved") == 1
 
 
-async def test_each_repeat_that_fails_too_replaces_the_one_before(scene: Scene) -> None:
-    assert await scene.ask("LOCK", ticks=10) == 200
+@pytest.mark.parametrize("kind", [EditorKind.COLLABORA, EditorKind.M365])
+async def test_each_repeat_that_fails_too_replaces_the_one_before(
+    scene: Scene, kind: EditorKind
+) -> None:
+    token = await scene.someone(kind)
+    assert await scene.ask("LOCK", ticks=10, token=token) == 200
     scene.away("storage")
     for number in range(3):
-        assert await scene.ask("PUT", b"typed %d" % number, ticks=20 + number) == 503
+        body = b"typed %d" % number
+        assert await scene.ask("PUT", body, ticks=20 + number, token=token) == 503
         assert len(scene.kept) == 1
     scene.away("storage", is_away=False)
     await scene.settled()
@@ -159,6 +164,8 @@ async def test_what_may_be_kept_is_bounded(scene: Scene) -> None:
     assert scene.kept == []
     assert await scene.ask("PUT", b"12345", ticks=21) == 503
     assert len(scene.kept) == 1
+    assert await scene.ask("PUT", b"54321", ticks=22) == 503
+    assert len(scene.kept) == 1, "what the same editor sent before gives way"
     await scene.wopi.http.aclose()
     folder.close()
 

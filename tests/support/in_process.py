@@ -61,6 +61,7 @@ class Wopi:
             file_id=session.file_id,
             tenant_id=session.tenant_id,
             editor="",
+            editor_kind=session.kind,
             can_edit=session.can_edit,
             user=session.user,
             expires_us=session.created_us + 3_600_000_000,

@@ -67,9 +67,18 @@ class Scene:
     spool: Path
 
     async def ask(
-        self, override: str, body: bytes = b"", *, ticks: int = 0, token: str = "", lock: str = "L"
+        self,
+        override: str,
+        body: bytes = b"",
+        *,
+        ticks: int = 0,
+        token: str = "",
+        lock: str = "L",
+        stamp: str = "",
     ) -> int:
         headers = {"X-WOPI-Override": override, "X-WOPI-Lock": lock}
+        if stamp:
+            headers["X-COOL-WOPI-Timestamp"] = stamp
         if ticks:
             headers["X-WOPI-TimeStamp"] = str(ticks)
         url = self.wopi.path + ("/contents" if override == "PUT" else "")
@@ -82,6 +91,11 @@ class Scene:
         record = await self.wopi.world.registry.record(self.wopi.session.file_id)
         assert record is not None
         return self.wopi.token_of(await self.wopi.world.session(record, kind=kind))
+
+    async def stamp(self, token: str) -> str:
+        """Ask when the document was changed last."""
+        answer = await self.wopi.http.get(self.wopi.path, params={"access_token": token})
+        return str(answer.json()["LastModifiedTime"])
 
     async def reads(self, token: str) -> bytes:
         """Load the document."""
@@ -122,11 +136,13 @@ class Scene:
         return found
 
     async def events(self) -> list[str]:
-        entries = await self.redis.call(
-            "XRANGE", FileKeys(self.wopi.session.file_id).events, "-", "+"
-        )
-        pairs = [list(map(text, fields)) for _, fields in entries]
-        return [fields[fields.index("name") + 1] for fields in pairs]
+        return [fields["name"] for fields in await self.told()]
+
+    async def told(self) -> list[dict[str, str]]:
+        """Return the fields of all events."""
+        events = FileKeys(self.wopi.session.file_id).events
+        entries = [list(map(text, e[1])) for e in await self.redis.call("XRANGE", events, "-", "+")]
+        return [dict(zip(e[::2], e[1::2], strict=True)) for e in entries]
 
     async def settled(self) -> None:
         """Submit what is kept until nothing is left."""

@@ -183,7 +183,8 @@ class Commit:
             return None, None
         if registered is not None and registered.fingerprint == head.fingerprint:
             lock = head.evidence.lock if head.evidence else ""
-            return head, msgspec.structs.replace(registered, lock=lock)
+            came_us = head.evidence.received_us if head.evidence else 0
+            return head, msgspec.structs.replace(registered, lock=lock, received_us=came_us)
         own = known_from_evidence(head)
         observed = await self._ledger.observe(file_id, head, deadline_s=deadline_s)
         if own is not None and (registered is None or own.sequence > registered.sequence):
@@ -255,6 +256,7 @@ class Commit:
             file_id=save.file_id,
             is_autosave=save.is_autosave and not save.is_exit_save,
             is_forced=is_forced,
+            received_us=save.receipt.received_us if save.receipt else 0,
         )
 
     async def _found(self, save: Save, known: KnownHead, begun: Begun) -> Saved:

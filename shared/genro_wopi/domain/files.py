@@ -58,6 +58,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """The editor saved by itself; such versions may be thinned out."""
     is_forced: bool = False
     """It was written over a change that the editor had not seen, by the person's choice."""
+    received_us: Moment = 0
+    """When the bytes came, where they waited for the end of an outage; else 0."""
     tenant: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,200}\Z")] = ""
     """Whose storage it was; back ends write it."""
 
@@ -128,6 +130,8 @@ class KnownHead(msgspec.Struct, frozen=True, kw_only=True):
     lock: str = ""
     """Of the evidence; empty where only the registry was asked."""
     is_forced: bool = False
+    """Of the evidence, too."""
+    received_us: int = 0
     """Of the evidence, too."""
 
 
@@ -254,6 +258,7 @@ def known_from_evidence(head: Head) -> KnownHead | None:
         save_id=evidence.save_id,
         lock=evidence.lock,
         is_forced=evidence.is_forced,
+        received_us=evidence.received_us,
     )
 
 

@@ -29,7 +29,7 @@ def judge(save: Save, sha256: str, head: KnownHead | None, begun: Begun) -> Verd
     if head is None or head.size_bytes == 0:
         return Verdict.ACCEPT
     lease = begun.lease
-    if is_own(save, head, lease):
+    if is_own(save, head, lease) and not is_loaded_before(save, head, begun):
         in_order = _by_order(save, sha256, head)
         if in_order is not None:
             return in_order
@@ -54,8 +54,21 @@ def _by_order(save: Save, sha256: str, head: KnownHead) -> Verdict | None:
             return Verdict.STALE
     if head.attempt < save.attempt:
         return Verdict.ACCEPT
+    if save.receipt is not None and 0 < head.received_us < save.receipt.received_us:
+        return Verdict.ACCEPT
     is_next = save.timestamp is None and not is_overtaken(save, head)
     return Verdict.ACCEPT if is_next else None
+
+
+def is_loaded_before(save: Save, head: KnownHead, begun: Begun) -> bool:
+    """Tell whether an editor loaded the document anew while the head waited to be submitted.
+
+    It is the same session's, and has not got the text all the same. A process of Collabora that
+    shows the lock of that time has.
+    """
+    if not 0 < head.received_us <= begun.loaded_us < head.last_modified_us:
+        return False
+    return not (save.one_process_per_document and head.lock == lock_digest(save.lock_id))
 
 
 def is_overtaken(save: Save, head: KnownHead) -> bool:

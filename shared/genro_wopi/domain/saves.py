@@ -87,6 +87,8 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     """The version whose bytes crossed last between the host and the editor that saves."""
     filled_sha256: str = ""
     """Digest of what first filled a file of 0 bytes: a template, as long as nobody typed."""
+    loaded_us: int = 0
+    """When the session's editor loaded the document last; 0 for never."""
 
 
 class SaveLedger(Protocol):

@@ -66,7 +66,15 @@ class UnsettledSave(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The bytes lie among the recovery copies of the storage, and not here."""
 
     def replaces(self, other: "UnsettledSave") -> bool:
-        """Tell whether this one holds all that an earlier one held."""
+        """Tell whether this one holds all that an earlier one held.
+
+        Where the same lock is shown for ever the document may have been loaded anew in between.
+        """
+        is_same_load = self.is_lock_drawn and other.is_lock_drawn
+        return self.follows(other) and (is_same_load or self.sha256 == other.sha256)
+
+    def follows(self, other: "UnsettledSave") -> bool:
+        """Tell whether this one came later from the same editor, as far as can be told."""
         mine, its = self.claims, other.claims
         if mine.file_id != its.file_id or self.received_us < other.received_us:
             return False
@@ -93,12 +101,17 @@ class UnsettledSave(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if self.headers.attempt and stored.attempt:
             is_later = stored.attempt >= self.headers.attempt
         else:
-            is_later = stored.last_modified_us > self.received_us
+            is_later = (stored.received_us or stored.last_modified_us) > self.received_us
         if self.is_one_process:
             return is_later
         same_lease = self.epoch in {0, stored.epoch}
         is_same = stored.session == self.claims.session_id and same_lease
         return is_later and is_same and loaded_us < self.received_us
+
+    @property
+    def is_lock_drawn(self) -> bool:
+        """Whether the editor draws its lock anew whenever it loads the document."""
+        return self.claims.editor_kind in {EditorKind.COLLABORA, EditorKind.M365}
 
     @property
     def is_one_process(self) -> bool:

@@ -50,8 +50,8 @@ async def admit_copy(host: Host, request: EditorRequest, target: Target) -> Admi
 
     Raises:
         NotFoundError: the file was moved out of what the session reaches.
-        UnsupportedOperationError: the session may not, or not any more, or not exactly one target is
-            named. An editor that is answered 401 throws the token away that may still save.
+        UnsupportedOperationError: the session may not, or not any more, or not exactly one target
+            is named. An editor that is answered 401 throws the token away that may still save.
         UnauthenticatedError, ProofRefusedError, UnavailableError: as `admit`.
     """
     admission = await admit(host, request, Purpose.SAVE, patience_s=SAVE_PATIENCE_S)

@@ -74,13 +74,13 @@ async def put_file(host: Host, unsettled: Unsettled, incoming: Incoming) -> Save
         async with incoming.receive(_tenant(host, incoming, admitting, claims)) as body:
             deadline_s = _deadline(host, began_s)
             now_us = host.clock.now_us()
-            received = _Received(incoming, claims, body, new_save_id(), now_us, deadline_s)
-            return await _store(host, unsettled, admitting, received)
+            received = Received(incoming, claims, body, new_save_id(), now_us, deadline_s)
+            return await store(host, unsettled, admitting, received)
     finally:
         admitting.cancel()
 
 
-class _Received(msgspec.Struct, frozen=True):
+class Received(msgspec.Struct, frozen=True):
     """A save whose body is here."""
 
     incoming: Incoming
@@ -131,12 +131,17 @@ def _deadline(host: Host, began_s: float) -> float:
     return min(host.deadline(SAVE_PATIENCE_S), max(whole_s, host.deadline(SAVE_LEAST_S)))
 
 
-async def _store(
+async def store(
     host: Host,
     unsettled: Unsettled,
     admitting: "asyncio.Future[SaveRequest]",
-    received: _Received,
+    received: Received,
 ) -> Saved:
+    """Store a save whose body is here; keep the body where that cannot be done in time.
+
+    Raises:
+        HostError: as `put_file`.
+    """
     admitted: SaveRequest | None = None
     try:
         admitted = await _admitted(host, admitting, received.deadline_s)
@@ -177,7 +182,7 @@ async def _admitted(
 
 
 def _described(
-    host: Host, received: _Received, admitted: SaveRequest | None, reason: str
+    host: Host, received: Received, admitted: SaveRequest | None, reason: str
 ) -> UnsettledSave | None:
     """Describe a save so that it can be submitted later; None for one of no authentic token."""
     incoming, body = received.incoming, received.body

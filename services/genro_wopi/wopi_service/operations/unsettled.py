@@ -17,6 +17,7 @@ from genro_wopi.domain.clock import pause
 from genro_wopi.domain.errors import (
     HostError,
     NotFoundError,
+    StorageFullError,
     UnauthenticatedError,
     UnavailableError,
 )
@@ -69,15 +70,35 @@ class Unsettled(msgspec.Struct, frozen=True, kw_only=True):
     """How long a save is kept at most."""
     size_bytes_max: int
     """Of one file."""
+    coming: set[str] = msgspec.field(default_factory=set[str])
+    """Ids of those that are being kept: their bytes may be on their way to a storage."""
 
 
 async def keep(unsettled: Unsettled, save: UnsettledSave, body: Body) -> None:
     """Keep a save, on the disk first; in its storage where only Redis is away.
 
+    Where there is no room, what the same editor sent before gives way.
+
     Raises:
         StorageFullError: there is no room for it.
     """
-    await unsettled.saves.keep(save, body)
+    unsettled.coming.add(save.save_id)
+    try:
+        await _keep(unsettled, save, body)
+    finally:
+        unsettled.coming.discard(save.save_id)
+
+
+async def _keep(unsettled: Unsettled, save: UnsettledSave, body: Body) -> None:
+    try:
+        await unsettled.saves.keep(save, body)
+    except StorageFullError:
+        earlier = [s for s in await unsettled.saves.waiting() if save.follows(s)]
+        for other in earlier:
+            await _forget(unsettled, other)
+        if not earlier:
+            raise
+        await unsettled.saves.keep(save, body)
     for other in await unsettled.saves.waiting():
         if other.save_id != save.save_id and save.replaces(other):
             await _forget(unsettled, other)
@@ -90,6 +111,12 @@ async def keep(unsettled: Unsettled, save: UnsettledSave, body: Body) -> None:
         return  # It is on the disk.
 
 
+async def waiting(unsettled: Unsettled) -> list[UnsettledSave]:
+    """Return what is to be submitted, oldest first."""
+    kept = await unsettled.saves.waiting()
+    return [save for save in kept if save.save_id not in unsettled.coming]
+
+
 async def submit_until(unsettled: Unsettled, stopping: asyncio.Event, failed: Failed) -> None:
     """Submit what is kept whenever it can be, until told to stop.
 
@@ -100,13 +127,13 @@ async def submit_until(unsettled: Unsettled, stopping: asyncio.Event, failed: Fa
     """
     turns: dict[str, tuple[int, float]] = {}
     while not stopping.is_set():
-        waiting = await isolated("finding unsettled saves", failed, unsettled.saves.waiting) or []
-        await isolated("reporting unsettled saves", failed, _tell, unsettled, len(waiting))
-        turns = {s.save_id: turns.get(s.save_id, (0, 0.0)) for s in waiting}
+        saves = await isolated("finding unsettled saves", failed, waiting, unsettled) or []
+        await isolated("reporting unsettled saves", failed, _tell, unsettled, len(saves))
+        turns = {s.save_id: turns.get(s.save_id, (0, 0.0)) for s in saves}
         now_s = unsettled.host.clock.monotonic_s()
-        due = [s for s in waiting if turns[s.save_id][1] <= now_s][:AT_ONCE]
+        due = [s for s in saves if turns[s.save_id][1] <= now_s][:AT_ONCE]
         what = "submitting a save"
-        settled = await asyncio.gather(*(isolated(what, failed, _try, unsettled, s) for s in due))
+        settled = await asyncio.gather(*(isolated(what, failed, submit, unsettled, s) for s in due))
         now_s = unsettled.host.clock.monotonic_s()
         for save, is_settled in zip(due, settled, strict=True):
             if not is_settled:
@@ -122,7 +149,7 @@ async def _tell(unsettled: Unsettled, count: int) -> None:
             await unsettled.report.tell(count)
 
 
-async def _try(unsettled: Unsettled, save: UnsettledSave) -> bool:
+async def submit(unsettled: Unsettled, save: UnsettledSave) -> bool:
     """Submit one save; False where it has to wait."""
     is_over = save.received_us + unsettled.kept_us < unsettled.host.clock.now_us()
     try:

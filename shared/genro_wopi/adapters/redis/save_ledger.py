@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from genro_wopi.adapters.redis.client import RedisClient, text
+from genro_wopi.adapters.redis.client import RedisClient, number, text
 from genro_wopi.adapters.redis.keys import FileKeys
 from genro_wopi.adapters.redis.rows import GRACE_US, KEPT_US, TOLD_S, known_head, lease
 from genro_wopi.adapters.redis.scripts import Script
@@ -88,6 +88,7 @@ class RedisSaveLedger:
             released_version=text(reply[4]) if standing is Standing.RELEASED else "",
             seen_version=text(reply[5]),
             filled_sha256=text(reply[6]),
+            loaded_us=number(reply[7]),
         )
 
     async def adopt(self, save: Save, base: str, *, deadline_s: float) -> Lease | None:
@@ -135,6 +136,7 @@ class RedisSaveLedger:
                 f"{TWIN}{save.file_id}" if saved.is_twin else save.file_id,
                 save.editor,
                 int(saved.fills),
+                save.receipt.received_us if save.receipt else 0,
                 *_details(save, saved),
                 *_trace(),
             ),

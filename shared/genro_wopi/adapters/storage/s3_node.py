@@ -325,7 +325,7 @@ def _metadata(evidence: Evidence) -> dict[str, str]:
     return {
         _NAMES[field]: str(int(value) if isinstance(value, bool) else value)
         for field, value in values.items()
-        if field != "tenant" or value
+        if field not in {"tenant", "received_us"} or value
     }
 
 

@@ -23,7 +23,9 @@
 -- ARGV[14] how the file is entered for upkeep
 -- ARGV[15] editor that saved; '' where it is not known
 -- ARGV[16] '1' where the file had no bytes before
--- ARGV[17]... fields of the event, as name and value in turn
+-- ARGV[17] when the bytes came, us, where they waited; else 0: the base stays where the lease has seen
+--         the document loaded since
+-- ARGV[18]... fields of the event, as name and value in turn
 --
 -- Emits document_saved.
 -- Returns: 'ok'.
@@ -42,7 +44,8 @@ local is_head = redis.call('HGET', KEYS[2], 'version') == ARGV[5]
 if is_head and ARGV[10] ~= '' then redis.call('HSET', KEYS[2], 'seen:' .. ARGV[15], ARGV[5]) end
 if is_head and ARGV[16] == '1' then redis.call('HSET', KEYS[2], 'filled_sha', ARGV[9]) end
 if is_head and ARGV[3] ~= '0' and redis.call('HGET', KEYS[3], 'epoch') == ARGV[3] then
-  redis.call('HSET', KEYS[3], 'base', ARGV[5])
+  local loaded = tonumber(redis.call('HGET', KEYS[3], 'read_us') or '0')
+  if ARGV[17] == '0' or loaded < tonumber(ARGV[17]) then redis.call('HSET', KEYS[3], 'base', ARGV[5]) end
 end
 local session = redis.call('HMGET', KEYS[1], 'context', 'attempt', 'fid')
 if session[3] ~= ARGV[2] then session = {} end
@@ -50,7 +53,7 @@ if session[1] and is_later(ARGV[11], session[2] or '0') then
   redis.call('HSET', KEYS[1], 'attempt', ARGV[11])
 end
 if first == 1 and ARGV[12] == '1' and session[1] then
-  emit(KEYS[4], KEYS[2], 'document_saved', session[1], now_us(), unpack(ARGV, 17))
+  emit(KEYS[4], KEYS[2], 'document_saved', session[1], now_us(), unpack(ARGV, 18))
 end
 redis.call('ZADD', KEYS[6], 'NX', math.floor(now_us() / 1000) + 60000, ARGV[14])
 return 'ok'

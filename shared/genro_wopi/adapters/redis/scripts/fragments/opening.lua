@@ -13,6 +13,7 @@ local function reads(session, session_id, file, lock, version, editor, loads)
   if loads == '1' then
     redis.call('HSET', session, 'read_us', int(now_us()))
     redis.call('HSET', file, 'seen:' .. editor, version)
+    if redis.call('EXISTS', lock) == 1 then redis.call('HSET', lock, 'read_us', int(now_us())) end
   end
   if redis.call('HGET', lock, 'session') == session_id then redis.call('HSET', lock, 'base', version) end
 end
