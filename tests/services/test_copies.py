@@ -69,6 +69,7 @@ async def _session_service(wopi: Wopi, redis_url: str, port: int, stopping: asyn
         ring=host.ring,
         timeline=RedisTimeline(wopi.redis),
         clock=host.clock,
+        budgets=host.budgets,
         public_url=host.public_url,
         src_url=host.src_url,
     )
