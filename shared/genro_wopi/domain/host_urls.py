@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from genro_wopi.domain.field_types import AddressText
 from genro_wopi.domain.templates import filled, placeholder_problem
 
 PLACEHOLDERS: Final = frozenset(
@@ -22,17 +23,17 @@ class HostUrls(
 ):
     """Templates by what they are for; those left out are not offered to the editor."""
 
-    host_edit_url: str | None = None
-    host_view_url: str | None = None
-    close_url: str | None = None
-    file_sharing_url: str | None = None
-    share_url_read_only: str | None = None
+    host_edit_url: AddressText | None = None
+    host_view_url: AddressText | None = None
+    close_url: AddressText | None = None
+    file_sharing_url: AddressText | None = None
+    share_url_read_only: AddressText | None = None
     """Answer to GetShareUrl of type ReadOnly."""
-    share_url_read_write: str | None = None
+    share_url_read_write: AddressText | None = None
     """Answer to GetShareUrl of type ReadWrite."""
-    breadcrumb_brand_name: str | None = None
-    breadcrumb_brand_url: str | None = None
-    breadcrumb_folder_url: str | None = None
+    breadcrumb_brand_name: AddressText | None = None
+    breadcrumb_brand_url: AddressText | None = None
+    breadcrumb_folder_url: AddressText | None = None
 
 
 def template_problem(template: str) -> str | None:

@@ -22,6 +22,7 @@ from genro_wopi.domain.locks import Lease
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.secrets import Sealed
 from genro_wopi.protocol.check_file_info import EditorKind, Presentation
+from genro_wopi.protocol.field_types import OptionFields, OptionText
 
 TTL_S_DEFAULT: Final = 3600
 TTL_S_MIN: Final = 1
@@ -69,11 +70,11 @@ class SessionState(StrEnum):
 class Breadcrumb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the file lies, for the editor's title bar."""
 
-    brand_name: str | None = None
-    brand_url: str | None = None
-    folder_name: str | None = None
-    folder_url: str | None = None
-    doc_name: str | None = None
+    brand_name: OptionText | None = None
+    brand_url: OptionText | None = None
+    folder_name: OptionText | None = None
+    folder_url: OptionText | None = None
+    doc_name: OptionText | None = None
 
 
 class SessionOptions(Presentation, frozen=True, kw_only=True):
@@ -84,19 +85,19 @@ class SessionOptions(Presentation, frozen=True, kw_only=True):
     can_delete: bool = True
     containers: bool = False
     """Whether the session reaches what lies in the folder of its file, and below."""
-    watermark_text: str | None = None
+    watermark_text: OptionText | None = None
     """May name ``{user}``, ``{date}`` and ``{file}``."""
-    close_url: str | None = None
-    file_sharing_url: str | None = None
-    host_edit_url: str | None = None
-    host_view_url: str | None = None
+    close_url: OptionText | None = None
+    file_sharing_url: OptionText | None = None
+    host_edit_url: OptionText | None = None
+    host_view_url: OptionText | None = None
     breadcrumb: Breadcrumb = Breadcrumb()
-    post_message_origin: str | None = None
-    ui_defaults: str | None = None
-    theme: str | None = None
-    user_private_info: dict[str, object] | None = None
+    post_message_origin: OptionText | None = None
+    ui_defaults: OptionText | None = None
+    theme: OptionText | None = None
+    user_private_info: OptionFields | None = None
     """Secrets of the person for the editor; kept encrypted."""
-    server_private_info: dict[str, object] | None = None
+    server_private_info: OptionFields | None = None
     """Secrets of the application for the editor; kept encrypted."""
     max_lifetime_seconds: int | None = None
     include_token_in_editor_url: bool = False

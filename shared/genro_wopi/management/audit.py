@@ -7,26 +7,27 @@ from msgspec import Meta
 
 from genro_wopi.domain.audit import Actor
 from genro_wopi.domain.callers import Scope
+from genro_wopi.domain.field_types import PathText, ShortText
 from genro_wopi.management.files import FileContent
 from genro_wopi.management.operation import Access, Content, Operation
 
-AuditCursor = Annotated[str, Meta(pattern=r"^([0-9]{1,15}-[0-9]{1,15})?$")]
+AuditCursor = Annotated[str, Meta(pattern=r"^([0-9]{1,15}-[0-9]{1,15})?$", max_length=31)]
 
 
 class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which records; all where nothing is named."""
 
-    action: str | None = None
+    action: ShortText | None = None
     """Name of an operation, as ``sessions.create``, or of an event, as ``document_saved``."""
-    account: str | None = None
-    user: str | None = None
-    session_id: str | None = None
-    file_path: str | None = None
-    since: str | None = None
+    account: ShortText | None = None
+    user: ShortText | None = None
+    session_id: ShortText | None = None
+    file_path: PathText | None = None
+    since: ShortText | None = None
     """ISO 8601, included."""
-    until: str | None = None
+    until: ShortText | None = None
     """ISO 8601, not included."""
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
     """Left out by the operator: what belongs to no tenant."""
 
 
@@ -66,16 +67,16 @@ class AuditList(msgspec.Struct, frozen=True, kw_only=True):
 class AuditRef(msgspec.Struct, frozen=True, kw_only=True):
     """Which record."""
 
-    audit_id: str
-    tenant_id: str | None = None
+    audit_id: ShortText
+    tenant_id: ShortText | None = None
 
 
 class AuditPurge(msgspec.Struct, frozen=True, kw_only=True):
     """Which records are removed for good."""
 
-    before: str
+    before: ShortText
     """ISO 8601; older ones are removed."""
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class AuditPurged(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,18 +1,29 @@
 """The whole configuration as one document: applied again and again, it changes what differs."""
 
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
-from genro_wopi.domain.events import EventName
+from genro_wopi.domain.field_types import (
+    CONFIG_FIELDS_MAX,
+    ITEMS_MAX,
+    AddressText,
+    PemText,
+    ShortText,
+)
 from genro_wopi.domain.host_urls import HostUrls
 from genro_wopi.domain.storages import StorageProtocol
 from genro_wopi.domain.tenants import CALLBACK_PATH_DEFAULT, AuthMethod, WopiMode
 from genro_wopi.management.editors import EditorSpec
 from genro_wopi.management.operation import Access, Operation
 from genro_wopi.management.storages import VersionSettings
-from genro_wopi.management.tenants import CallbackPath, Certificates, Name, Origin, Url
+from genro_wopi.management.tenants import CallbackPath, Certificates, Events, Name, Origins, Url
+
+TENANTS_MAX: Final = 10_000
+STORAGES_MAX: Final = 1000
+"""Of a tenant in one document."""
 
 
 class Keep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,24 +36,30 @@ class AuthSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How callbacks authenticate to the tenant's application."""
 
     method: AuthMethod = AuthMethod.NONE
-    token: str | Keep | None = None
-    user: str | None = None
-    password: str | Keep | None = None
+    token: AddressText | Keep | None = None
+    user: AddressText | None = None
+    password: AddressText | Keep | None = None
 
 
 class StorageSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A storage of a tenant."""
 
-    name: str
+    name: ShortText
     protocol: StorageProtocol
-    config: dict[str, str | bool | Keep | None]
+    config: Annotated[
+        dict[ShortText, PemText | bool | Keep | None], Meta(max_length=CONFIG_FIELDS_MAX)
+    ]
     versions: VersionSettings = VersionSettings()
+
+
+Storages = Annotated[list[StorageSpec], Meta(max_length=STORAGES_MAX)]
+Editors = Annotated[list[EditorSpec], Meta(max_length=ITEMS_MAX)]
 
 
 class TenantSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A tenant; what is left out has its default."""
 
-    id: str
+    id: ShortText
     name: Name | None = None
     active: bool = True
     wopi_mode: WopiMode = WopiMode.POOL
@@ -50,12 +67,12 @@ class TenantSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     client_callback_path: CallbackPath = CALLBACK_PATH_DEFAULT
     client_auth: AuthSpec = AuthSpec()
     client_ca: Certificates = ""
-    callback_events: list[EventName] = []
+    callback_events: Events = []
     callback_strict: bool = False
-    frame_ancestors: list[Origin] = []
+    frame_ancestors: Origins = []
     host_urls: HostUrls = HostUrls()
-    storages: list[StorageSpec] = []
-    editors: list[EditorSpec] = []
+    storages: Storages = []
+    editors: Editors = []
 
 
 CONFIGURATION_BYTES_MAX: Final = 4 * 2**20
@@ -65,8 +82,8 @@ CONFIGURATION_BYTES_MAX: Final = 4 * 2**20
 class ConfigurationApply(msgspec.Struct, frozen=True, kw_only=True):
     """What there should be."""
 
-    tenants: list[TenantSpec] = []
-    editors: list[EditorSpec] = []
+    tenants: Annotated[list[TenantSpec], Meta(max_length=TENANTS_MAX)] = []
+    editors: Editors = []
     """Of the instance."""
     prune: bool = False
     """Whether what is not named is removed: tenants with all that is theirs, storages, editors."""

@@ -6,14 +6,15 @@ import msgspec
 
 from genro_wopi.domain.callers import Scope
 from genro_wopi.domain.doctor import Finding
+from genro_wopi.domain.field_types import ShortText
 from genro_wopi.management.operation import Operation
 
 
 class DoctorRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What is examined; everything that the caller may see where nothing is named."""
 
-    tenant_id: str | None = None
-    editor: str | None = None
+    tenant_id: ShortText | None = None
+    editor: ShortText | None = None
     """This editor only."""
 
 

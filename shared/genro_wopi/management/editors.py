@@ -7,25 +7,27 @@ from msgspec import UNSET, Meta, UnsetType
 
 from genro_wopi.domain.callers import Scope
 from genro_wopi.domain.editors import ProofPolicy
+from genro_wopi.domain.field_types import ITEMS_MAX, ShortText
 from genro_wopi.management.operation import Nothing, Operation, Page
 from genro_wopi.management.tenants import Url
 from genro_wopi.protocol.check_file_info import EditorKind
 
-Extension = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{1,16}$")]
+Extension = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{1,16}$", max_length=16)]
+Extensions = Annotated[list[Extension], Meta(max_length=ITEMS_MAX)]
 Priority = Annotated[int, Meta(ge=0, le=1000)]
 
 
 class EditorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An editor of the instance or of a tenant."""
 
-    name: str
+    name: ShortText
     kind: EditorKind
     url: Url
     discovery_url: Url | None = None
     """Where left out: url + /hosting/discovery."""
     proof: ProofPolicy = ProofPolicy.IF_PUBLISHED
     priority: Priority = 100
-    extensions: list[Extension] = []
+    extensions: Extensions = []
     addresses: Annotated[list[Url], Meta(max_length=64)] = []
     """Further addresses of the same editor. All sessions of a file go to the same one, as long as
     it answers; a file keeps its address when others are added."""
@@ -36,31 +38,31 @@ class EditorPut(EditorSpec, frozen=True, kw_only=True):
 
     if_revision: int | None = None
     """Only where it still has this revision (also as `If-Match`)."""
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
     """Left out by the operator: an editor of the whole instance."""
 
 
 class EditorPatch(msgspec.Struct, frozen=True, kw_only=True):
     """Changes of an editor."""
 
-    name: str
+    name: ShortText
     kind: EditorKind | UnsetType = UNSET
     url: Url | UnsetType = UNSET
     discovery_url: Url | UnsetType | None = UNSET
     proof: ProofPolicy | UnsetType = UNSET
     priority: Priority | UnsetType = UNSET
-    extensions: list[Extension] | UnsetType = UNSET
+    extensions: Extensions | UnsetType = UNSET
     addresses: Annotated[list[Url], Meta(max_length=64)] | UnsetType = UNSET
     if_revision: int | None = None
     """Only where it still has this revision (also as `If-Match`)."""
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class EditorRef(msgspec.Struct, frozen=True, kw_only=True):
     """Which editor."""
 
-    name: str
-    tenant_id: str | None = None
+    name: ShortText
+    tenant_id: ShortText | None = None
 
 
 class EditorDelete(EditorRef, frozen=True, kw_only=True):
@@ -73,7 +75,7 @@ class EditorDelete(EditorRef, frozen=True, kw_only=True):
 class EditorListRequest(Page, frozen=True, kw_only=True):
     """Whose editors."""
 
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class EditorView(msgspec.Struct, frozen=True, kw_only=True):

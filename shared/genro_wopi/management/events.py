@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from genro_wopi.domain.callers import Scope
 from genro_wopi.domain.events import EventStatus
+from genro_wopi.domain.field_types import LongCursor, ShortText
 from genro_wopi.management.operation import Operation
 
 
@@ -15,8 +16,8 @@ class EventListRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     status: EventStatus = EventStatus.PENDING
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
-    cursor: str = ""
-    tenant_id: str | None = None
+    cursor: LongCursor = ""
+    tenant_id: ShortText | None = None
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,20 +47,20 @@ class EventList(msgspec.Struct, frozen=True, kw_only=True):
 class EventReplay(msgspec.Struct, frozen=True, kw_only=True):
     """Which event is delivered again."""
 
-    event_id: str
-    tenant_id: str | None = None
+    event_id: ShortText
+    tenant_id: ShortText | None = None
 
 
 class EventsReplay(msgspec.Struct, frozen=True, kw_only=True):
     """Which dead letters are delivered again; all where nothing is named."""
 
-    event: str | None = None
-    file_id: str | None = None
-    since: str | None = None
+    event: ShortText | None = None
+    file_id: ShortText | None = None
+    since: ShortText | None = None
     """ISO 8601."""
-    until: str | None = None
+    until: ShortText | None = None
     """ISO 8601; events of this moment and later are left out."""
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,17 +6,18 @@ import msgspec
 from msgspec import Meta
 
 from genro_wopi.domain.callers import Scope
+from genro_wopi.domain.field_types import PathText, ShortText
 from genro_wopi.management.operation import Content, Nothing, Operation, Page, SealedCursor
 
 
 class FolderRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Which folder to list."""
 
-    name: str
-    path: str = ""
+    name: ShortText
+    path: PathText = ""
     limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
     cursor: SealedCursor = ""
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class EntryView(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,19 +40,19 @@ class FolderView(msgspec.Struct, frozen=True, kw_only=True):
 class FileRef(msgspec.Struct, frozen=True, kw_only=True):
     """Which file."""
 
-    name: str
-    path: str
-    tenant_id: str | None = None
+    name: ShortText
+    path: PathText
+    tenant_id: ShortText | None = None
 
 
 class FileCreate(msgspec.Struct, frozen=True, kw_only=True):
     """A new file."""
 
-    name: str
-    path: str
-    template: str | None = None
+    name: ShortText
+    path: PathText
+    template: PathText | None = None
     """docx, xlsx, pptx, odt, ods, odp, txt, md, csv; by the path's extension where left out."""
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class FileView(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,19 +69,19 @@ class FileView(msgspec.Struct, frozen=True, kw_only=True):
 class FileDownload(msgspec.Struct, frozen=True, kw_only=True):
     """Which file, and which of its versions."""
 
-    name: str
-    path: str
-    version: str | None = None
+    name: ShortText
+    path: PathText
+    version: ShortText | None = None
     """The newest where left out."""
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class DeletedRequest(Page, frozen=True, kw_only=True):
     """Whose deleted files."""
 
-    name: str
+    name: ShortText
     cursor: SealedCursor = ""
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class DeletedView(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,11 +103,11 @@ class DeletedList(msgspec.Struct, frozen=True, kw_only=True):
 class Undelete(msgspec.Struct, frozen=True, kw_only=True):
     """Which deleted file is taken back, and where to."""
 
-    name: str
-    file_id: str
-    path: str | None = None
+    name: ShortText
+    file_id: ShortText
+    path: PathText | None = None
     """Where it lay where left out; a name that is taken gets a number."""
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class Undeleted(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,9 +120,9 @@ class Undeleted(msgspec.Struct, frozen=True, kw_only=True):
 class VersionsRequest(Page, frozen=True, kw_only=True):
     """Whose versions."""
 
-    name: str
-    path: str
-    tenant_id: str | None = None
+    name: ShortText
+    path: PathText
+    tenant_id: ShortText | None = None
 
 
 class VersionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,18 +146,18 @@ class VersionList(msgspec.Struct, frozen=True, kw_only=True):
 class FileRestore(msgspec.Struct, frozen=True, kw_only=True):
     """Which version becomes the newest again."""
 
-    name: str
-    path: str
-    version: str
-    tenant_id: str | None = None
+    name: ShortText
+    path: PathText
+    version: ShortText
+    tenant_id: ShortText | None = None
 
 
 class FolderCreate(msgspec.Struct, frozen=True, kw_only=True):
     """A new folder."""
 
-    name: str
-    path: str
-    tenant_id: str | None = None
+    name: ShortText
+    path: PathText
+    tenant_id: ShortText | None = None
 
 
 class FolderCreated(msgspec.Struct, frozen=True, kw_only=True):

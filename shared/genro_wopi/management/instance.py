@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from genro_wopi.domain.field_types import LongCursor
 from genro_wopi.management.operation import Access, Operation
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -60,7 +61,7 @@ class CallerView(msgspec.Struct, frozen=True, kw_only=True):
 class Reseal(msgspec.Struct, frozen=True, kw_only=True):
     """From which tenant on."""
 
-    cursor: str = ""
+    cursor: LongCursor = ""
 
 
 class Resealed(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,13 +6,14 @@ import msgspec
 from msgspec import Meta
 
 from genro_wopi.domain.callers import Scope
+from genro_wopi.domain.field_types import ShortText
 from genro_wopi.management.operation import Nothing, Operation, Page
 
 
 class LockListRequest(Page, frozen=True, kw_only=True):
     """Whose locks."""
 
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class LockView(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,9 +38,9 @@ class LockList(msgspec.Struct, frozen=True, kw_only=True):
 class ForceUnlock(msgspec.Struct, frozen=True, kw_only=True):
     """Which lock is to end, and why."""
 
-    file_id: str
+    file_id: ShortText
     reason: Annotated[str, Meta(max_length=500)] = ""
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 LOCKS_LIST: Final = Operation(

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from genro_wopi.domain.callers import Scope
+from genro_wopi.domain.field_types import ShortText
 from genro_wopi.management.files import FileContent, FileView
 from genro_wopi.management.operation import Content, Operation, Page
 
@@ -13,7 +14,7 @@ from genro_wopi.management.operation import Content, Operation, Page
 class RecoveryListRequest(Page, frozen=True, kw_only=True):
     """Whose recovery copies."""
 
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class RecoveryView(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,8 +43,8 @@ class RecoveryList(msgspec.Struct, frozen=True, kw_only=True):
 class RecoveryRef(msgspec.Struct, frozen=True, kw_only=True):
     """Which recovery copy."""
 
-    recovery_id: str
-    tenant_id: str | None = None
+    recovery_id: ShortText
+    tenant_id: ShortText | None = None
 
 
 class RestoreTarget(StrEnum):
@@ -58,9 +59,9 @@ class RestoreTarget(StrEnum):
 class RecoveryRestore(msgspec.Struct, frozen=True, kw_only=True):
     """Which recovery copy is taken back, and where."""
 
-    recovery_id: str
+    recovery_id: ShortText
     target: RestoreTarget = RestoreTarget.HEAD
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 RECOVERY_LIST: Final = Operation(

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from genro_wopi.domain.callers import Scope
+from genro_wopi.domain.field_types import PathText, ShortText
 from genro_wopi.management.operation import Operation, SealedCursor
 
 FILES_AT_ONCE: Final = 1000
@@ -38,12 +39,12 @@ class Problem(StrEnum):
 class StorageCheck(msgspec.Struct, frozen=True, kw_only=True):
     """Which storage is checked, and from where on."""
 
-    name: str
+    name: ShortText
     repair: bool = False
     cursor: SealedCursor = ""
     """As the answer before gave it; a check of a large storage is many calls."""
     limit: Annotated[int, Meta(ge=1, le=FILES_AT_ONCE)] = 200
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,15 +70,15 @@ class RegistryRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     cursor: SealedCursor = ""
     limit: Annotated[int, Meta(ge=1, le=FILES_AT_ONCE)] = FILES_AT_ONCE
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class RegisteredFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file of the registry."""
 
-    file_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{2}[A-Za-z0-9_-]{22}$")]
-    storage_name: str
-    path: str
+    file_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{2}[A-Za-z0-9_-]{22}$", max_length=24)]
+    storage_name: ShortText
+    path: PathText
 
 
 class RegistryPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +96,7 @@ class RegistryImport(msgspec.Struct, frozen=True, kw_only=True):
     """Files that get the ids that they had."""
 
     items: Annotated[list[RegisteredFile], Meta(max_length=FILES_AT_ONCE)]
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class RegistryImported(msgspec.Struct, frozen=True, kw_only=True):

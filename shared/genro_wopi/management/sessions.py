@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from genro_wopi.domain.callers import Scope
+from genro_wopi.domain.field_types import ITEMS_MAX, PathText, ShortText
 from genro_wopi.domain.sessions import (
     TTL_S_MAX,
     TTL_S_MIN,
@@ -19,25 +20,25 @@ Person = Annotated[str, Meta(min_length=1, max_length=200)]
 UserId = Annotated[str, Meta(min_length=1, max_length=128)]
 Origin = Annotated[str, Meta(max_length=500)]
 TtlSeconds = Annotated[int, Meta(ge=TTL_S_MIN, le=TTL_S_MAX)]
-Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
+Language = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=100)]
 
 
 class SessionCreate(msgspec.Struct, frozen=True, kw_only=True):
     """A session to create."""
 
-    storage_name: str
-    file_path: str
-    permissions: Annotated[list[Permission], Meta(min_length=1)]
+    storage_name: ShortText
+    file_path: PathText
+    permissions: Annotated[list[Permission], Meta(min_length=1, max_length=ITEMS_MAX)]
     account: Person
     user: Person | None = None
     user_id: UserId | None = None
     origin_connection_id: Origin | None = None
     origin_page_id: Origin | None = None
     ttl_seconds: TtlSeconds | None = None
-    editor: str | None = None
+    editor: ShortText | None = None
     lang: Language | None = None
     options: SessionOptions | None = None
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class SessionCreated(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,10 +83,10 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
 class SessionListRequest(Page, frozen=True, kw_only=True):
     """Which sessions."""
 
-    file_path: str | None = None
-    storage_name: str | None = None
+    file_path: PathText | None = None
+    storage_name: ShortText | None = None
     state: SessionState | None = None
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class SessionList(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,8 +99,8 @@ class SessionList(msgspec.Struct, frozen=True, kw_only=True):
 class SessionRef(msgspec.Struct, frozen=True, kw_only=True):
     """Which session."""
 
-    session_id: str
-    tenant_id: str | None = None
+    session_id: ShortText
+    tenant_id: ShortText | None = None
 
 
 class TimelineItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,9 +132,9 @@ class SessionTimeline(msgspec.Struct, frozen=True, kw_only=True):
 class SessionRenew(msgspec.Struct, frozen=True, kw_only=True):
     """Which session gets a new life."""
 
-    session_id: str
+    session_id: ShortText
     ttl_seconds: TtlSeconds | None = None
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class SessionRenewed(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,7 +150,7 @@ class SessionCleanup(msgspec.Struct, frozen=True, kw_only=True):
     """Whose ended sessions are forgotten."""
 
     dry_run: bool = False
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class SessionCleaned(msgspec.Struct, frozen=True, kw_only=True):

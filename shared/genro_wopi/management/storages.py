@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from genro_wopi.domain.callers import Scope
+from genro_wopi.domain.field_types import CONFIG_FIELDS_MAX, PemText, ShortText
 from genro_wopi.domain.storages import StorageProtocol
 from genro_wopi.management.operation import Nothing, Operation, Page
 
@@ -13,7 +14,7 @@ CoalesceSeconds = Annotated[int, Meta(ge=0, le=86_400)]
 KeepCount = Annotated[int, Meta(ge=1, le=1_000_000)]
 KeepDays = Annotated[int, Meta(ge=1, le=36_500)]
 
-Config = dict[str, str | bool | None]
+Config = Annotated[dict[ShortText, PemText | bool | None], Meta(max_length=CONFIG_FIELDS_MAX)]
 
 
 class VersionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,7 +31,7 @@ class VersionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class StoragePut(msgspec.Struct, frozen=True, kw_only=True):
     """A storage to create, or to replace where it exists."""
 
-    name: str
+    name: ShortText
     protocol: StorageProtocol
     config: Config
     """local: base_path.
@@ -46,27 +47,27 @@ class StoragePut(msgspec.Struct, frozen=True, kw_only=True):
     versions, deleted files and recovery copies beside them do not."""
     if_revision: int | None = None
     """Only where it still has this revision (also as `If-Match`)."""
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class StoragePatch(msgspec.Struct, frozen=True, kw_only=True):
     """Changes of a storage's configuration; an explicit null clears a field."""
 
-    name: str
+    name: ShortText
     config: Config | UnsetType = UNSET
     versions: VersionSettings | UnsetType = UNSET
     reuse: bool = False
     """As when it is registered."""
     if_revision: int | None = None
     """Only where it still has this revision (also as `If-Match`)."""
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class StorageRef(msgspec.Struct, frozen=True, kw_only=True):
     """Which storage."""
 
-    name: str
-    tenant_id: str | None = None
+    name: ShortText
+    tenant_id: ShortText | None = None
 
 
 class StorageDelete(StorageRef, frozen=True, kw_only=True):
@@ -79,7 +80,7 @@ class StorageDelete(StorageRef, frozen=True, kw_only=True):
 class StorageListRequest(Page, frozen=True, kw_only=True):
     """Whose storages."""
 
-    tenant_id: str | None = None
+    tenant_id: ShortText | None = None
 
 
 class ProbeView(msgspec.Struct, frozen=True, kw_only=True):

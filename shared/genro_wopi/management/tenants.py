@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from genro_wopi.domain.callers import Scope
 from genro_wopi.domain.events import EventName
+from genro_wopi.domain.field_types import ITEMS_MAX, AddressText, PemText, ShortText
 from genro_wopi.domain.host_urls import HostUrls
 from genro_wopi.domain.tenants import AuthMethod, WopiMode
 from genro_wopi.management.operation import Access, Nothing, Operation, Page
@@ -14,19 +15,21 @@ from genro_wopi.management.operation import Access, Nothing, Operation, Page
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Url = Annotated[str, Meta(pattern=r"^https?://", max_length=2000)]
 CallbackPath = Annotated[str, Meta(pattern=r"^/", max_length=1000)]
-Certificates = Annotated[str, Meta(max_length=100_000)]
+Certificates = PemText
 Origin = Annotated[str, Meta(pattern=r"^https?://(\*\.)?[A-Za-z0-9._\[\]:-]+$", max_length=300)]
+Events = Annotated[list[EventName], Meta(max_length=ITEMS_MAX)]
+Origins = Annotated[list[Origin], Meta(max_length=ITEMS_MAX)]
 
 
 class ClientAuth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How callbacks authenticate to the tenant's application."""
 
     method: AuthMethod = AuthMethod.NONE
-    token: str | None = None
+    token: AddressText | None = None
     """Of method bearer."""
-    user: str | None = None
+    user: AddressText | None = None
     """Of method basic."""
-    password: str | None = None
+    password: AddressText | None = None
     """Of method basic."""
 
 
@@ -41,11 +44,11 @@ class TenantChanges(msgspec.Struct, frozen=True, kw_only=True):
     client_auth: ClientAuth | UnsetType | None = UNSET
     client_ca: Certificates | UnsetType | None = UNSET
     """Certificates in PEM that callbacks trust besides the machine's."""
-    callback_events: list[EventName] | UnsetType | None = UNSET
+    callback_events: Events | UnsetType | None = UNSET
     """Events that are sent; null: all."""
     callback_strict: bool | UnsetType = UNSET
     """Whether only an answer of {"ok": true} counts as delivered."""
-    frame_ancestors: list[Origin] | UnsetType | None = UNSET
+    frame_ancestors: Origins | UnsetType | None = UNSET
     host_urls: HostUrls | UnsetType | None = UNSET
     """Templates with {file_path}, {file_name}, {file_id}, {session_id}, {user_id} …"""
     if_revision: int | None = None
@@ -55,13 +58,13 @@ class TenantChanges(msgspec.Struct, frozen=True, kw_only=True):
 class TenantPut(TenantChanges, frozen=True, kw_only=True):
     """A tenant to create, or to change where it exists."""
 
-    id: str
+    id: ShortText
 
 
 class TenantPatch(TenantChanges, frozen=True, kw_only=True):
     """Changes of a tenant; an explicit null clears a field."""
 
-    tenant_id: str
+    tenant_id: ShortText
 
 
 class TenantView(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +105,7 @@ class TenantList(msgspec.Struct, frozen=True, kw_only=True):
 class TenantDelete(msgspec.Struct, frozen=True, kw_only=True):
     """Which tenant to delete."""
 
-    tenant_id: str
+    tenant_id: ShortText
     cascade: bool = False
     """Delete its keys, storages and editors too; its files stay where they are."""
     if_revision: int | None = None
@@ -112,24 +115,24 @@ class TenantDelete(msgspec.Struct, frozen=True, kw_only=True):
 class TenantRef(msgspec.Struct, frozen=True, kw_only=True):
     """Which tenant."""
 
-    tenant_id: str
+    tenant_id: ShortText
 
 
 class ApiKeyCreate(msgspec.Struct, frozen=True, kw_only=True):
     """A key to make."""
 
-    tenant_id: str
-    expires_at: str | None = None
+    tenant_id: ShortText
+    expires_at: ShortText | None = None
     """ISO 8601; never where it is left out."""
     note: Annotated[str, Meta(max_length=200)] | None = None
-    scopes: Annotated[list[Scope], Meta(min_length=1)] | None = None
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=ITEMS_MAX)] | None = None
     """What it is for; all where it is left out. To open documents ``sessions`` is enough."""
 
 
 class ApiKeyListRequest(Page, frozen=True, kw_only=True):
     """Whose keys."""
 
-    tenant_id: str
+    tenant_id: ShortText
 
 
 class ApiKeyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,8 +161,8 @@ class ApiKeyList(msgspec.Struct, frozen=True, kw_only=True):
 class ApiKeyRef(msgspec.Struct, frozen=True, kw_only=True):
     """Which key."""
 
-    tenant_id: str
-    key_id: str
+    tenant_id: ShortText
+    key_id: ShortText
 
 
 class WebhookSecret(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from genro_wopi.protocol.field_types import OptionFields, OptionText
 from genro_wopi.protocol.times import format_us
 
 
@@ -29,9 +30,9 @@ class EditorKind(StrEnum):
 class SettingsFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where Collabora reads the settings of a person or of everybody."""
 
-    uri: str
+    uri: OptionText
     """Absolute address of a JSON file that Collabora fetches."""
-    stamp: str
+    stamp: OptionText
     """Changes whenever the file does."""
 
 
@@ -49,9 +50,9 @@ class Presentation(
     enable_owner_termination: bool = False
     is_anonymous: bool = False
     is_admin: bool = False
-    user_extra_info: dict[str, object] | None = None
+    user_extra_info: OptionFields | None = None
     """Such as ``{"avatar": "https://…"}``."""
-    template_source: str | None = None
+    template_source: OptionText | None = None
     user_settings: SettingsFile | None = None
     shared_settings: SettingsFile | None = None
 
@@ -92,8 +93,8 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     breadcrumb_folder_url: str | None
     breadcrumb_doc_name: str | None
     file_url: str | None
-    user_private_info: dict[str, object] | None
-    server_private_info: dict[str, object] | None
+    user_private_info: OptionFields | None
+    server_private_info: OptionFields | None
 
 
 PropertyValue = str | int | bool | dict[str, object] | list[str] | SettingsFile | None
