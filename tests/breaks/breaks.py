@@ -101,6 +101,60 @@ BREAKS = (
         },
     ),
     Break(
+        "what an outage leaves unsettled is dropped",
+        f"{WOPI}/operations/receive_save.py",
+        "            await _keep(unsettled, save, received.body)\n",
+        "            pass\n",
+        {
+            "pytest tests/services/test_unsettled_saves.py -k sent_once": "failed",
+            "pytest tests/model/test_host.py -k anybody_sent": "LostTextError",
+        },
+    ),
+    Break(
+        "two processes submit one save",
+        "shared/genro_wopi/adapters/unsettled_folder.py",
+        "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        save = _note",
+        "        save = _note",
+        {"pytest tests/services/test_unsettled_saves.py -k living_process": "failed"},
+    ),
+    Break(
+        "a save is submitted though its editor repeated it",
+        "shared/genro_wopi/domain/unsettled_saves.py",
+        "            return is_later\n",
+        "            return False\n",
+        {"pytest tests/services/test_unsettled_saves.py -k makes_it_void": "failed"},
+    ),
+    Break(
+        "a later save makes void what it cannot hold",
+        "shared/genro_wopi/domain/unsettled_saves.py",
+        "return is_later and is_same and loaded_us < self.received_us",
+        "return is_later and is_same",
+        {
+            "pytest tests/services/test_late_submissions.py -k loads_the_document": "failed",
+        },
+    ),
+    Break(
+        "a save that waited replaces what came after it",
+        "shared/genro_wopi/domain/judgement.py",
+        "    if is_overtaken(save, head):\n        return Verdict.CHANGED\n",
+        "",
+        {"pytest tests/domain/test_judge.py -k waited": "failed"},
+    ),
+    Break(
+        "the gateway does not wait for a replica",
+        "services/genro_wopi/gateway/routes/forward.py",
+        "        timeout_s = max(0.0, deadline_s - asyncio.get_running_loop().time())\n",
+        "        timeout_s = 0.0\n",
+        {"pytest tests/services/test_forwarding.py -k waits_for_one": "failed"},
+    ),
+    Break(
+        "a copy's token names no server",
+        "services/genro_wopi/session_service/operations/derive.py",
+        "                address=request.address,\n",
+        "",
+        {"pytest tests/services/test_copies.py -k another_server": "failed"},
+    ),
+    Break(
         "a token opens any file",
         f"{WOPI}/operations/admission.py",
         "    if request.file_id is not None and claims.file_id != request.file_id:\n"

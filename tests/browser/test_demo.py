@@ -134,6 +134,25 @@ def test_the_page_renews_its_token_while_somebody_types(page: Page, demo: Cluste
     editor.locator("#close").click()
 
 
+def test_an_editor_that_shows_a_copy_keeps_the_copys_token(page: Page) -> None:
+    page.clock.install()
+    editor = open_document(page, "prices.csv")
+    frame = next(f for f in page.frames if f.name == "editor")
+    frame.evaluate("""() => {
+      window.heard = [];
+      addEventListener("message", (event) => heard.push(JSON.parse(event.data).MessageId));
+      const values = { success: true, fileName: "copy of prices.csv" };
+      const saved = { MessageId: "Action_Save_Resp", SendTime: 0, Values: values };
+      parent.postMessage(JSON.stringify(saved), "*");
+    }""")
+    for _ in range(2):  # What the first renewal does is done when the second one is asked for.
+        with page.expect_response("**/open/renew") as renewed:
+            page.clock.fast_forward("11:00:00")
+        assert renewed.value.status == 200, "the session, and the copy's with it, are renewed"
+    assert "Reset_Access_Token" not in frame.evaluate("heard")
+    editor.locator("#close").click()
+
+
 def test_a_session_that_ended_meanwhile_is_said_on_the_page(page: Page, demo: Cluster) -> None:
     page.clock.install()
     open_document(page, "offer.docx")  # Shown only: no lock stays behind a revoked session.
