@@ -128,7 +128,14 @@ def _require_own_redis(one: Cluster, two: Cluster) -> None:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("seen", ["import", "", "Redis: ", "service_ready"])
+@pytest.mark.parametrize(
+    "seen",
+    [
+        "import",
+        "service_ready",
+        *(pytest.param(s, marks=pytest.mark.check) for s in ("", "Redis: ")),
+    ],
+)
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.check)]
 )
@@ -169,6 +176,7 @@ def test_a_service_that_never_starts_ends_the_cluster_with_its_reason(tmp_path: 
     assert refusal.exit_code == 1
 
 
+@pytest.mark.check
 @pytest.mark.timeout(120)
 def test_ctrl_c_ends_every_process_and_leaves_no_orphan(tmp_path: Path) -> None:
     with running_cluster(tmp_path, "--replicas", "1") as cluster:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Collection, Generator
+from collections.abc import Awaitable, Callable, Collection, Generator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +35,9 @@ CALM_SHARE_MAX = 0.3
 P99_FACTOR_MAX = 5
 P99_FLOOR_S = 1.5
 """Below this no slowness is a finding: attackers, victim and cluster share two processors."""
+
+GANG = ("mallory", "trudy")
+"""Tenants who attack."""
 
 SLOW_CONNECTIONS = 560
 SLOW_S = 8.0
@@ -138,7 +141,7 @@ async def _attack_on(
         office.calm = True
         await asyncio.to_thread(stage.put_editor, host, f"{office.url}/editor")
         target = await asyncio.to_thread(victim.put_victim, host, record)
-        gang = await _gang(stack, host, target, servers)
+        gang = await _gang(stack, host, target, servers, GANG[:1] if only else GANG)
         stop = asyncio.Event()
         asked = stack.enter_context(_probed(host, target))
         at_work = asyncio.create_task(victim.work(target, stop))
@@ -272,7 +275,9 @@ async def _again(act: Callable[[], Awaitable[None]], end_s: float) -> None:
         await asyncio.sleep(PAUSE_S)
 
 
-async def _gang(stack: AsyncExitStack, host: Host, target: Victim, servers: OddServer) -> Gang:
+async def _gang(
+    stack: AsyncExitStack, host: Host, target: Victim, servers: OddServer, names: Sequence[str]
+) -> Gang:
     record, told = target.record, Pool()
     for value, what in host.canaries.told.items():
         name = "tenant_id" if "tenant" in what else "session_id" if "session" in what else "file_id"
@@ -288,7 +293,7 @@ async def _gang(stack: AsyncExitStack, host: Host, target: Victim, servers: OddS
     plotters: list[Plotter] = []
     callers: list[ApiAttacker] = []
     editors: list[WopiAttacker] = []
-    for name in ("mallory", "trudy"):
+    for name in names:
         tenant = stage.put_tenant(host, f"{name}{record.seed}", f"{servers.url}/hook")
         plotter = Plotter(
             ApiAttacker(await attacker(name), tenant, servers, _folders(host, tenant, target)),
