@@ -14,7 +14,7 @@ pytestmark = pytest.mark.check
 async def test_nothing_is_lost_while_people_edit_and_everything_fails(protocol: str) -> None:
     tools.needed("nginx")
     outcome = await edit(seconds=15, seed=4, protocol=protocol, people=40)
-    assert outcome.record.faults.total() > 2
+    assert outcome.record.faults.total() > 0
     assert outcome.is_good, outcome.rows()
 
 

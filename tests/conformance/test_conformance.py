@@ -1,4 +1,4 @@
-"""Runs the table for each kind of editor on each back end."""
+"""Runs the table for each kind of editor on a folder, and for two of them on S3."""
 
 import itertools
 from collections.abc import Callable
@@ -15,13 +15,19 @@ from tests.support.editor import EditorClient
 pytestmark = pytest.mark.flow
 
 KINDS = ("collabora", "onlyoffice", "m365", "generic")
-QUICK = ("collabora", "m365")
-"""They differ most; `make check` has all kinds."""
+PAIRS = [
+    *(("local", kind) for kind in ("collabora", "m365")),
+    *(
+        pytest.param(*pair, marks=pytest.mark.check)
+        for pair in (("local", "onlyoffice"), ("local", "generic"), *(("s3", k) for k in KINDS[:2]))
+    ),
+]
+"""Storage and kind of editor."""
 
 _numbers = itertools.count()
 
 
-@pytest.fixture(scope="session", params=["local", pytest.param("s3", marks=pytest.mark.check)])
+@pytest.fixture(scope="session")
 def storage(
     request: pytest.FixtureRequest, make_tenant: Callable[[str], Tenant], cluster: Cluster
 ) -> Tenant:
@@ -39,9 +45,7 @@ def storage(
     return tenant
 
 
-@pytest.mark.parametrize(
-    "kind", [*QUICK, *(pytest.param(k, marks=pytest.mark.check) for k in KINDS if k not in QUICK)]
-)
+@pytest.mark.parametrize(("storage", "kind"), PAIRS, indirect=["storage"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name[:60])
 def test_row(storage: Tenant, kind: str, case: Case) -> None:
     path = f"c{next(_numbers)}/a.txt"

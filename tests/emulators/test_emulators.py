@@ -403,7 +403,7 @@ MACHINES: dict[str, type[HostMachine[Any]]] = {
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("examples", [12, pytest.param(80, marks=pytest.mark.check)])
+@pytest.mark.parametrize("examples", [12, pytest.param(50, marks=pytest.mark.check)])
 @pytest.mark.parametrize("name", MACHINES)
 def test_no_text_is_lost_whatever_happens(redis_url: str, name: str, examples: int) -> None:
     machine = MACHINES[name]
