@@ -1,5 +1,6 @@
 """Each service runs under its own user of Redis, and that user may do nothing else."""
 
+import json
 import os
 import subprocess
 import sys
@@ -131,6 +132,11 @@ def test_everything_works_with_what_each_service_may_do(
         assert client.put(b"refused", "other").status_code == 409
         info = client.call("POST", "", {"X-WOPI-Override": "PUT_USER_INFO"}, b"info")
         assert info.status_code == 200
+        for number in range(2):
+            told = {"Activities": [{"Type": "WopiComment", "Id": str(number)}]}
+            headers = {"X-WOPI-Override": "ADD_ACTIVITIES"}
+            answer = client.call("POST", "", headers, json.dumps(told).encode())
+            assert answer.status_code == 200, answer.text
         for path in ("locks", "sessions", "recovery", "events", "audit"):
             assert http.get(f"/api/{path}", params=own).status_code == 200
         named = {"reason": "test", **own}

@@ -197,7 +197,10 @@ class FileRegistry(Protocol):
     async def page(
         self, tenant_id: TenantId, *, cursor: str, limit: int
     ) -> tuple[list[FileRecord], str]:
-        """Return some of a tenant's files in no order, and where to go on; empty at the end."""
+        """Return some of a tenant's files in no order, and where to go on; empty at the end.
+
+        There may be few files in a page, or none, before the end.
+        """
         ...
 
     async def forget(self, record: FileRecord) -> None:

@@ -82,7 +82,7 @@ class RegisteredFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RegistryPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Some of the files, in no order."""
+    """Some of the files, in no order; a page may be empty and still have a `next_cursor`."""
 
     items: list[RegisteredFile]
     next_cursor: str | None

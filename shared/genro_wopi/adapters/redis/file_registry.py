@@ -1,5 +1,6 @@
 """The registry of files in Redis; see `genro_wopi.domain.files.FileRegistry`."""
 
+import itertools
 from typing import Final
 
 from genro_wopi.adapters.redis import keys
@@ -20,6 +21,8 @@ _OBSERVE: Final = Script("observe_head")
 
 REGISTER_ATTEMPTS_MAX: Final = 5
 SCAN_COUNT: Final = 1000
+SCANS_MAX: Final = 20
+"""Of one page: the keys of all tenants are looked at, and one tenant's request ends with these."""
 
 
 class RedisFileRegistry:
@@ -86,10 +89,10 @@ class RedisFileRegistry:
     async def page(
         self, tenant_id: TenantId, *, cursor: str, limit: int
     ) -> tuple[list[FileRecord], str]:
-        """See FileRegistry."""
+        """See FileRegistry; a page that looked at enough of all keys ends, however few it found."""
         pattern = keys.path_pattern(tenant_id)
         position, found = cursor or "0", list[FileRecord]()
-        while True:
+        for scans in itertools.count(1):
             position, names = await self._redis.call(
                 "SCAN", position, "MATCH", pattern, "COUNT", SCAN_COUNT
             )
@@ -99,8 +102,9 @@ class RedisFileRegistry:
                     record = await self.record(file_id)
                     if record is not None:
                         found.append(record)
-            if text(position) == "0" or len(found) >= limit:
-                return found, "" if text(position) == "0" else text(position)
+            if text(position) == "0" or len(found) >= limit or scans >= SCANS_MAX:
+                break
+        return found, "" if text(position) == "0" else text(position)
 
     async def forget(self, record: FileRecord) -> None:
         """See FileRegistry."""
