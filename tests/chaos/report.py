@@ -43,9 +43,10 @@ def report(seed: int, names: Sequence[str]) -> bool:
     for run in RUNS:
         for variant in run.variants if not names or run.name in names else ():
             began_s = time.monotonic()
-            command = run.command(run.amount, seed, variant)
+            amount = run.amount_of(variant)
+            command = run.command(amount, seed, variant)
             print(command, flush=True)
-            outcome = asyncio.run(run.start(run.amount, seed, variant))
+            outcome = asyncio.run(run.start(amount, seed, variant))
             result = "Good" if outcome.is_good else "NOT GOOD"
             print(f"  {result} after {time.monotonic() - began_s:.0f} s", flush=True)
             if not outcome.is_good:

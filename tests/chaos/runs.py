@@ -1,8 +1,8 @@
 """The runs by name: what each takes, what it shows, and how it is done again."""
 
 import random
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tests.chaos import editing, events, locks, outages, rolling, sharing, versions
@@ -35,6 +35,12 @@ class Run:
     """What else can be chosen; the first one is taken where nothing is said."""
     start: Callable[[float, int, str], Coroutine[Any, Any, Outcome]]
     """Given amount, seed and variant."""
+    amounts: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Of variants that take another amount."""
+
+    def amount_of(self, variant: str) -> float:
+        """Return how much is done where nothing is said."""
+        return self.amounts.get(variant, self.amount)
 
     def command(self, amount: float, seed: int, variant: str) -> str:
         """Return the words that do it again."""
@@ -94,6 +100,7 @@ RUNS = (
         "seconds",
         ("replicas", "redis", "storage"),
         _close,
+        {"redis": 60, "storage": 60},
     ),
     Run(
         "locks",
