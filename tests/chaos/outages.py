@@ -9,6 +9,7 @@ must say so.
 """
 
 import asyncio
+import hashlib
 import os
 import random
 import signal
@@ -184,10 +185,9 @@ async def _found(running: Scene, path: str, typed: bytes) -> str:
     if head.content == typed:
         return "texts that are the document"
     listed = (await running.api.get("/api/recovery", params={"limit": 100})).json()
-    for copy in listed.get("items", []):
-        if copy["size_bytes"] == len(typed) and copy["file_path"] == path:
-            return "texts that are a recovery copy"
-    return ""
+    digest = hashlib.sha256(typed).hexdigest()
+    is_kept = any(c["sha256"] == digest and c["file_path"] == path for c in listed["items"])
+    return "texts that are a recovery copy" if is_kept else ""
 
 
 @asynccontextmanager

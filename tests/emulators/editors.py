@@ -30,6 +30,8 @@ class Told:
     refused: list[bytes] = field(default_factory=list[bytes])
     """Bodies that were received whole and answered 409."""
     conflicts: int = 0
+    turned_away: int = 0
+    """Saves that were refused for their token's sake."""
     wrong: list[str] = field(default_factory=list[str])
     """Answers that no fault may look like."""
     ended: set[str] = field(default_factory=set[str])
@@ -97,6 +99,7 @@ class Document:
             self.is_modified = False
         elif answer.status_code in TOKEN_LOST | {409}:
             self.told.refused.append(body)
+            self.told.turned_away += answer.status_code in TOKEN_LOST
         return answer
 
     async def change_lock(self, override: str, token: str) -> bool:
