@@ -18,16 +18,18 @@ async def is_a_copy(scene: Scene, typed: bytes, *, head: bytes) -> None:
 
 
 @AWAY
+@pytest.mark.parametrize("by", ["the person", "another person"])
 async def test_who_loads_the_document_anew_has_not_the_text_that_waits(
-    scene: Scene, what: str
+    scene: Scene, what: str, by: str
 ) -> None:
-    token = await scene.someone()
+    token, other = await scene.someone(), await scene.someone()
     assert await scene.reads(token) == b"hello"
     assert await scene.ask("LOCK", token=token, ticks=10) == 200
     scene.away(what)
     assert await scene.ask("PUT", b"typed", token=token, ticks=20) == 503
     scene.away(what, is_away=False)
-    assert await scene.reads(token) == b"hello", "the page was loaded again"
+    loads = token if by == "the person" else other  # One loads for all.
+    assert await scene.reads(loads) == b"hello", "the page was loaded again"
     assert await scene.ask("LOCK", token=token, ticks=30) == 200
     assert await scene.ask("PUT", b"begun anew", token=token, ticks=40) == 200
     await scene.settled()

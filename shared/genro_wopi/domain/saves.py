@@ -88,7 +88,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     filled_sha256: str = ""
     """Digest of what first filled a file of 0 bytes: a template, as long as nobody typed."""
     loaded_us: int = 0
-    """When the session's editor loaded the document last; 0 for never."""
+    """When this editor loaded the document last, for whomever; 0 for never."""
 
 
 class SaveLedger(Protocol):

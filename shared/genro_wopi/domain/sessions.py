@@ -317,8 +317,8 @@ class SessionStore(Protocol):
         """Return a session that is alive, or ended less than an hour ago."""
         ...
 
-    async def loaded_us(self, session_id: SessionId) -> int:
-        """Return when its editor loaded, last, what it may save; 0 where it did not."""
+    async def loaded_us(self, file_id: FileId, editor: str) -> int:
+        """Return when an editor loaded a document last, for whomever; 0 where it did not."""
         ...
 
     async def list_ids(

@@ -92,7 +92,7 @@ class UnsettledSave(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
         Args:
             stored: what is known of the other save.
-            loaded_us: when the session's editor loaded the document last; 0 for never.
+            loaded_us: when its editor loaded the document last, for whomever; 0 for never.
         """
         if stored.save_id == self.save_id:
             return True

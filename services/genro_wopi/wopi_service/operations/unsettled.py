@@ -222,7 +222,7 @@ async def _is_void(host: Host, node: StorageNode, save: UnsettledSave) -> bool:
         return False
     if head.evidence is not None and head.evidence.sha256 == save.sha256:
         return True
-    loaded_us = await host.sessions.loaded_us(save.claims.session_id)
+    loaded_us = await host.sessions.loaded_us(save.claims.file_id, save.claims.address)
     stored = [head.evidence, *(v.evidence for v in await node.versions(limit=VERSIONS_SEARCHED))]
     return any(
         evidence is not None and save.is_void_after(evidence, loaded_us) for evidence in stored

@@ -151,10 +151,9 @@ class RedisSessionStore:
         row = await self._redis.run(_READ, (key,), (keys.beside(session_id, "file"),))
         return None if row is None else session_status(row, _now_us())
 
-    async def loaded_us(self, session_id: SessionId) -> int:
+    async def loaded_us(self, file_id: FileId, editor: str) -> int:
         """See SessionStore."""
-        key = keys.session(session_id)
-        return number(await self._redis.call("HGET", key, "read_us")) if key else 0
+        return number(await self._redis.call("HGET", FileKeys(file_id).file, f"loaded:{editor}"))
 
     async def list_ids(
         self, tenant_id: TenantId, *, after: str, limit: int

@@ -18,7 +18,7 @@
 --
 -- Returns: {'ended'} | {'moving', …} while the file moves | {'other', lock row, file row, now} | {standing, lock row, file row, now, version
 -- at the release, version whose bytes crossed between this editor and the host last, sha256 of what
--- first filled the file, when the session loaded it last}, where standing is held, superseded, released or unlocked. Superseded is what was
+-- first filled the file, when this editor loaded it last}, where standing is held, superseded, released or unlocked. Superseded is what was
 -- sent before the lease was taken, and what is not newer than a save of this session that is stored.
 -- Safe to run twice: the intent is a set member.
 -- include: moment
@@ -33,7 +33,7 @@ if phase == 'ended' then return {'ended'} end
 local lock = lock_row(KEYS[3])
 local file = file_row(KEYS[2])
 if file[14] then return {'moving', lock, file, int(now), '', false, false, false} end
-local known = redis.call('HMGET', KEYS[2], 'seen:' .. ARGV[9], 'filled_sha')
+local known = redis.call('HMGET', KEYS[2], 'seen:' .. ARGV[9], 'filled_sha', 'loaded:' .. ARGV[9])
 if lock[1] and (not shows(lock[1], ARGV[2], ARGV[8] == '1') or is_apart(lock[9], ARGV[9])) then
   return {'other', lock, file, int(now), '', known[1], known[2], false}
 end
@@ -48,7 +48,7 @@ else
   local last = redis.call('HMGET', KEYS[4], 'lock', 'version', 'editor')
   if ARGV[2] ~= '' and last[1] == ARGV[2] and not is_apart(last[3], ARGV[9]) then standing, version = 'released', last[2] end
 end
-local own = redis.call('HMGET', KEYS[1], 'attempt', 'read_us')
-if has_time and own[1] and not is_later(ARGV[4], own[1]) then standing = 'superseded' end
+local stored = redis.call('HGET', KEYS[1], 'attempt')
+if has_time and stored and not is_later(ARGV[4], stored) then standing = 'superseded' end
 redis.call('ZADD', KEYS[5], 'NX', int(now / 1000), ARGV[3] .. ' ' .. ARGV[1])
-return {standing, lock, file, int(now), version, known[1], known[2], own[2]}
+return {standing, lock, file, int(now), version, known[1], known[2], known[3]}

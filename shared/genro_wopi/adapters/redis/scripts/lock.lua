@@ -45,13 +45,13 @@ local may = may_refresh(KEYS[1], ARGV[1], KEYS[6], phase, lock[1] and not is_oth
 if not file[1] or not (may or (phase == 'grace' and is_other)) then return {'ended'} end
 if is_other then return {'mismatch', lock, int(now)} end
 if not lock[1] then
-  local s = redis.call('HMGET', KEYS[1], 'read', 'created_us', 'context', 'read_us')
+  local s = redis.call('HMGET', KEYS[1], 'read', 'created_us', 'context')
   local base = s[1] or ''
   local older = tonumber(file[6] or '0') < tonumber(s[2]) - 5000000
   if base == '' and (file[10] == ARGV[1] or older) then base = file[5] or '' end
   redis.call('HSET', KEYS[3], 'lock', ARGV[3], 'epoch', next_epoch(KEYS[2], now), 'session', ARGV[1],
     'base', base, 'first_attempt', ARGV[5], 'since_us', int(now), 'holder', ARGV[6], 'editor', ARGV[10],
-    'read_us', s[4] or '0')
+    'read_us', redis.call('HGET', KEYS[2], 'loaded:' .. ARGV[10]) or '0')
   redis.call('DEL', KEYS[4])
   begin_use(KEYS[2], ARGV[3], ARGV[4], now)
   emit(KEYS[5], KEYS[2], 'lock_acquired', s[3], now,

@@ -11,8 +11,7 @@ end
 local function reads(session, session_id, file, lock, version, editor, loads)
   redis.call('HSET', session, 'read', version)
   if loads == '1' then
-    redis.call('HSET', session, 'read_us', int(now_us()))
-    redis.call('HSET', file, 'seen:' .. editor, version)
+    redis.call('HSET', file, 'seen:' .. editor, version, 'loaded:' .. editor, int(now_us()))
     if redis.call('EXISTS', lock) == 1 then redis.call('HSET', lock, 'read_us', int(now_us())) end
   end
   if redis.call('HGET', lock, 'session') == session_id then redis.call('HSET', lock, 'base', version) end
