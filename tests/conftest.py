@@ -30,7 +30,7 @@ settings.register_profile("fuzz", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("WOPI_TEST_PROFILE", "default"))
 
 
-LOADS_THE_MACHINE = frozenset({"chaos", "breaks", "hostile"})
+LOADS_THE_MACHINE = frozenset({"chaos", "hostile"})
 """Folders whose tests run one after the other, also where several processes share the tests."""
 
 PROCESSES_MAX = 4

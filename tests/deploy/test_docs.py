@@ -63,8 +63,9 @@ def test_the_site_is_built_without_a_broken_link_and_loads_nothing_from_elsewher
 
 
 @pytest.mark.check
-@pytest.mark.parametrize("link", ["nowhere.md", "saving.md#nowhere", "../nowhere.py"])
-def test_a_broken_link_stops_the_build(docs: Path, link: str) -> None:
-    page = docs / "events.md"
-    page.write_text(page.read_text("utf-8") + f"\n[x]({link})\n")
-    assert build(docs).returncode != 0
+def test_a_broken_link_stops_the_build(docs: Path) -> None:
+    page, links = docs / "events.md", ("nowhere.md", "saving.md#nowhere", "../nowhere.py")
+    page.write_text(page.read_text("utf-8") + "".join(f"\n[x]({link})\n" for link in links))
+    done = build(docs)
+    assert done.returncode != 0
+    assert [link for link in links if link.rpartition("#")[2] not in done.stderr] == []

@@ -20,7 +20,7 @@ from tests.model.offices import Office
 from tests.support.in_process import put_storage, wopi_in_process
 from tests.support.world import TENANT, World
 
-RUNS = int(os.environ.get("WOPI_MODEL_RUNS", "1500")) // 10
+RUNS = int(os.environ.get("WOPI_MODEL_RUNS", "600")) // 4
 RUNS_WITHOUT_FAULTS = RUNS // 5
 RUNS_UNTIL_LOST = 100
 FAULTS_MAX = 6

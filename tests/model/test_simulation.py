@@ -27,7 +27,7 @@ from tests.model.store import Node, decode, encode
 from tests.support.world import World
 
 ATTEMPTS = 3
-RUNS = int(os.environ.get("WOPI_MODEL_RUNS", "1500"))
+RUNS = int(os.environ.get("WOPI_MODEL_RUNS", "600"))
 """More find more: a failing seed is printed, and fails again."""
 
 RUNS_WITHOUT_FAULTS = RUNS // 5
