@@ -1,6 +1,7 @@
 """Real infrastructure: Redis or Valkey, an S3 server, the cluster."""
 
 import os
+import signal
 from collections.abc import AsyncGenerator, Generator
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +31,10 @@ settings.register_profile("fuzz", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("WOPI_TEST_PROFILE", "default"))
 
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts tests in the background has them ignore it, and so what they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 LOADS_THE_MACHINE = frozenset({"chaos", "hostile"})
 """Folders whose tests run one after the other, also where several processes share the tests."""
 
@@ -41,9 +46,6 @@ LONGEST = (
     *("services/test_isolation.py", "storage/test_odd_answers.py", "dev/test_make.py"),
 )
 """Files that take more than twenty seconds begin first: no process ends long before the others."""
-
-WAITING = 1
-"""Processes beyond the number of processors: a third of the time is spent waiting."""
 
 PROCESSES_MAX = 4
 """Each has servers of its own; more of them need more memory than they save time."""
@@ -65,9 +67,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Use the processors that this process may use, and what they leave (`-n auto`)."""
+    """Use the processors that this process may use (`-n auto`)."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(PROCESSES_MAX, (usable or 1) + WAITING)
+    return min(PROCESSES_MAX, usable or 1)
 
 
 class ByFile(LoadScopeScheduling):

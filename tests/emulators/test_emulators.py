@@ -239,8 +239,8 @@ class CollaboraMachine(HostMachine[Collabora]):
             return
         self.document.type()
         self.runner.run(self.document.save(user))
-        self.lock_lost = self.lock_lost and self.document.is_modified
         self.check_answers()
+        self.lock_lost = self.lock_lost and self.document.is_modified
 
     @precondition(lambda self: self.document.is_open and not self.lock_lost)
     @rule(user=USERS, hours=HOURS)
@@ -273,7 +273,7 @@ class CollaboraMachine(HostMachine[Collabora]):
     def the_person_overwrites(self, user: int) -> None:
         self.runner.run(self.document.overwrite(user))
         self.told.conflicts = 0
-        assert not self.told.wrong
+        self.check_answers()
 
     @precondition(lambda self: self.document.is_open and not self.lock_lost)
     @rule(user=USERS)
@@ -399,6 +399,9 @@ class MicrosoftMachine(HostMachine[Microsoft]):
         self.check_answers()
 
 
+QUICK = 12
+"""Examples, the same each time; `make check` looks for others."""
+
 MACHINES: dict[str, type[HostMachine[Any]]] = {
     "collabora": CollaboraMachine,
     "onlyoffice": OnlyOfficeMachine,
@@ -407,11 +410,17 @@ MACHINES: dict[str, type[HostMachine[Any]]] = {
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("examples", [12, pytest.param(50, marks=pytest.mark.check)])
+@pytest.mark.parametrize("examples", [QUICK, pytest.param(50, marks=pytest.mark.check)])
 @pytest.mark.parametrize("name", MACHINES)
 def test_no_text_is_lost_whatever_happens(redis_url: str, name: str, examples: int) -> None:
     machine = MACHINES[name]
     machine.url = redis_url
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=examples, stateful_step_count=25, deadline=None)
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=25,
+            deadline=None,
+            derandomize=examples == QUICK,
+        ),
     )

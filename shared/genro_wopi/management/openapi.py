@@ -23,6 +23,7 @@ _ERRORS: Final = {
     "503": "A part of the host does not answer; try again.",
 }
 _OF_REVISIONS: Final = {"412": "It was changed since you read it."}
+_OF_BODIES: Final = {"413": "The body is larger than the operation takes."}
 _OF_UPLOADS: Final = {
     "412": "The file is not the one of If-Match, or exists where If-None-Match is *.",
     "413": "It is larger than this host takes.",
@@ -154,6 +155,8 @@ def _responses(operation: Operation[Any, Any]) -> dict[str, Any]:
 
 def _errors_of(operation: Operation[Any, Any]) -> dict[str, str]:
     found = dict(_ERRORS)
+    if operation.method in {"POST", "PUT", "PATCH"}:
+        found |= _OF_BODIES
     if "if_revision" in operation.request.__struct_fields__:
         found |= _OF_REVISIONS
     if operation.content is Content.UPLOAD:
