@@ -21,15 +21,13 @@ from genro_wopi.adapters.storage.s3_client import S3Settings
 from genro_wopi.adapters.storage.webdav_client import DavClient, DavSettings
 from genro_wopi.adapters.webhooks import WebhookReceiver
 from genro_wopi.domain.doctor import UnreachedError
-from genro_wopi.domain.editors import Editor, ProofPolicy
 from genro_wopi.domain.events import Event, EventContext
 from genro_wopi.domain.identifiers import tenant_name
 from genro_wopi.domain.paths import StoragePath
 from genro_wopi.domain.secrets import Secret
 from genro_wopi.domain.storages import StorageFaultError
-from genro_wopi.protocol.check_file_info import EditorKind
 from tests.adapters.test_egress import PUBLIC, Server, listening
-from tests.support.world import TENANT, World
+from tests.support.world import TENANT, World, an_editor
 
 NAME = "rebinding.example"
 LITERALS = ("127.0.0.1", "[::1]", "[::ffff:127.0.0.1]")
@@ -133,19 +131,7 @@ async def ask_callback(url: str, redis: RedisClient) -> None:
 
 async def ask_discovery(url: str, redis: RedisClient) -> None:
     directory = FetchingEditorDirectory(RedisEditorStore(redis), NOBODY)
-    editor = Editor(
-        scope="",
-        name="office",
-        kind=EditorKind.GENERIC,
-        url=url,
-        discovery_url=f"{url}/hosting/discovery",
-        proof=ProofPolicy.OFF,
-        priority=0,
-        extensions=(),
-        revision=1,
-        created_us=1,
-        updated_us=1,
-    )
+    editor = an_editor(url)
     await RedisEditorStore(redis).put_editor(editor)
     assert await directory.fetch(editor) is None
     state = await RedisEditorStore(redis).get_state("", "office")

@@ -107,8 +107,7 @@ def make_tenant(
             assert answer.status_code == 201, answer.text
             secret = admin.post(f"/api/tenants/{tenant_id}/webhook-secret").json()
             application.secrets[tenant_id] = secret["webhook_secret"]
-        headers = {"Authorization": f"Bearer {key}"}
-        http = httpx.Client(verify=False, base_url=cluster.url, headers=headers, timeout=40)
+        http = cluster.client(key)
         clients.append(http)
         return Tenant(tenant_id, http, "docs", application)
 

@@ -275,8 +275,7 @@ def test_the_next_tenant_of_a_name_is_shown_no_record_of_the_one_before(
         assert admin.delete(url, params={"cascade": "true"}).status_code == 204
         key = admin.post("/api/tenants", json={"id": attacker.tenant_id}).json()["api_key"]
         storage = {"name": "docs", "protocol": "local", "config": {"base_path": str(folder)}}
-        headers = {"Authorization": f"Bearer {key}"}
-        with httpx.Client(verify=False, base_url=cluster.url, headers=headers, timeout=40) as http:
+        with cluster.client(key) as http:
             assert http.post("/api/storages", json=storage).status_code == 422
             asked = storage | {"tenant_id": attacker.tenant_id, "reuse": True}
             assert admin.post("/api/storages", json=asked).status_code == 201

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.support.cluster import Application, Cluster, running_application, running_cluster
@@ -50,8 +49,7 @@ def test_a_document_is_edited_and_everything_is_told(
         config = {"base_path": str(spread.data_dir / "files" / "acme")}
         storage = {"name": "docs", "protocol": "local", "config": config, "tenant_id": "acme"}
         assert admin.post("/api/storages", json=storage).status_code == 201
-        headers = {"Authorization": f"Bearer {key}"}
-        with httpx.Client(base_url=spread.url, headers=headers, timeout=40) as http:
+        with spread.client(key) as http:
             for number in range(12):
                 path = f"{number}.txt"
                 content = "/api/storages/docs/files/content"

@@ -30,8 +30,7 @@ class Application:
             config = {"base_path": str(cluster.data_dir / "files" / tenant_id)}
             storage = {"tenant_id": tenant_id, "name": "docs", "protocol": "local"}
             admin.post("/api/storages", json={**storage, "config": config}).raise_for_status()
-        headers = {"Authorization": f"Bearer {made['api_key']}"}
-        self.http = httpx.Client(base_url=cluster.url, headers=headers, timeout=40)
+        self.http = cluster.client(made["api_key"])
         content = "/api/storages/docs/files/content"
         self.http.put(content, params={"path": "a.txt"}, content=b"one").raise_for_status()
 

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from genro_wopi.domain.audit import Actor, AuditFilter, AuditRecord
-from genro_wopi.domain.editors import Editor, ProofPolicy
 from genro_wopi.domain.files import FileRecord
 from genro_wopi.domain.identifiers import SessionId, TenantName, new_session_id
 from genro_wopi.domain.paths import StoragePath
@@ -23,6 +22,7 @@ from tests.flows.conftest import Tenant
 from tests.support.cluster import Cluster
 from tests.support.doctor import Doctor
 from tests.support.waiting import eventually, until
+from tests.support.world import an_editor
 
 pytestmark = pytest.mark.flow
 
@@ -61,8 +61,7 @@ async def test_the_next_tenant_of_a_name_sees_nothing_of_the_one_before(
         added = admin.post("/api/storages", json=storage | {"reuse": True})
         assert added.status_code == 201, added.text
     assert tenant.http.get("/api/storages").status_code == 401
-    headers = {"Authorization": f"Bearer {key}"}
-    with httpx.Client(verify=False, base_url=cluster.url, headers=headers, timeout=40) as http:
+    with cluster.client(key) as http:
         assert editor.call("GET", "").status_code == 401
         assert editor.put(b"late", "L").status_code == 401
         assert asked(http, f"/api/sessions/{editor.session_id}").status_code == 404
@@ -88,8 +87,7 @@ async def test_what_comes_after_the_name_was_given_again_reaches_nobody(
         key = admin.post("/api/tenants", json={"id": tenant.tenant_id}).json()["api_key"]
     for write in first.writes(office):
         await write
-    headers = {"Authorization": f"Bearer {key}"}
-    with httpx.Client(verify=False, base_url=cluster.url, headers=headers, timeout=40) as http:
+    with cluster.client(key) as http:
         for path in (*LISTS, "/api/storages"):
             assert items(http, path) == [], path
         await all_audited(doctor)
@@ -151,33 +149,24 @@ class First(msgspec.Struct, kw_only=True):
         command = AuditRecord(
             at_us=1, tenant_id=tenant_id, action="storages.put", actor=Actor.APPLICATION
         )
+        editor = an_editor(
+            "http://127.0.0.1:9",
+            scope=tenant_id,
+            name="own",
+            kind=EditorKind.COLLABORA,
+            priority=1,
+        )
         return [
             office.tenants.put_tenant(renamed),
             office.tenants.put_tenant(renamed, was=self.tenant.revision),
             office.tenants.put_storage(self.storage),
             office.tenants.put_api_key(tenant_id, self.key),
-            office.editors.put_editor(_editor(tenant_id)),
+            office.editors.put_editor(editor),
             office.registry.register(tenant_id, "docs", StoragePath("a.txt")),
             office.rescues.put(rescue),
             office.audit.append(command),
             office.sessions.create(late, self.record, ends_us=FAR_US),
         ]
-
-
-def _editor(scope: str) -> Editor:
-    return Editor(
-        scope=scope,
-        name="own",
-        kind=EditorKind.COLLABORA,
-        url="http://127.0.0.1:9",
-        discovery_url="http://127.0.0.1:9/hosting/discovery",
-        proof=ProofPolicy.OFF,
-        priority=1,
-        extensions=(),
-        revision=1,
-        created_us=1,
-        updated_us=1,
-    )
 
 
 async def audited(office: Office, first: First) -> int:

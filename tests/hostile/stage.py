@@ -148,7 +148,7 @@ def ghost(host: Host) -> Tenant:
 
 def fill(host: Host, tenant: Tenant, storage: str, what: str) -> None:
     """Leave a file, a version, a deleted file, a session and a recovery copy, all secret."""
-    draw, api = host.canaries.draw, _keyed(host, tenant.key)
+    draw, api = host.canaries.draw, host.cluster.client(tenant.key)
     url = CONTENT.format(storage)
     with api:
         for path in ("told.txt", "told.txt", f"{draw(what + ', its name')}.txt", "gone.txt"):
@@ -186,8 +186,3 @@ def refuse_save(http: httpx.Client, session: dict[str, Any], body: bytes) -> Non
     assert refused.status_code == 409, refused.text
     unlock = {"X-WOPI-Override": "UNLOCK", "X-WOPI-Lock": "first"}
     http.post(src, params=query, headers=unlock).raise_for_status()
-
-
-def _keyed(host: Host, key: str) -> httpx.Client:
-    headers = {"Authorization": f"Bearer {key}"}
-    return httpx.Client(verify=False, base_url=host.cluster.url, headers=headers, timeout=40)

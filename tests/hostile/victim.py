@@ -70,8 +70,7 @@ def put_victim(host: Host, record: Record) -> Victim:
     for key in (victim.tenant.key, *victim.tenant.keys.values()):
         host.canaries.keep(key, "the victim's API key")
     host.canaries.tell(name, "the victim's tenant id")
-    headers = {"Authorization": f"Bearer {victim.tenant.key}"}
-    with httpx.Client(verify=False, base_url=host.cluster.url, headers=headers, timeout=40) as api:
+    with host.cluster.client(victim.tenant.key) as api:
         for storage in victim.tenant.storages:
             stage.fill(host, victim.tenant, storage, f"the victim's file in {storage}")
             _protect(victim, api, storage)
@@ -258,10 +257,7 @@ async def inspect(victim: Victim) -> None:
 
 
 def _inspect_registry(victim: Victim) -> None:
-    headers = {"Authorization": f"Bearer {victim.tenant.key}"}
-    with httpx.Client(
-        verify=False, base_url=victim.host.cluster.url, headers=headers, timeout=40
-    ) as api:
+    with victim.host.cluster.client(victim.tenant.key) as api:
         gone = victim.registry - {str(item["file_id"]) for item in _registered(api)}
     if gone:
         victim.record.find("registered files of the victim are gone", answer=str(gone))

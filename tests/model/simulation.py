@@ -12,11 +12,14 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import pytest
 
 from genro_wopi.adapters.redis.keys import FileKeys
+from genro_wopi.domain import commit as commit_module
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import (
     FileChangedError,
@@ -284,3 +287,12 @@ class GatedLedger:
             return answer
 
         return gated
+
+
+def pause_at_gates(simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a commit that waits do so at a gate of the simulation instead of for a time."""
+
+    async def sleep(_seconds: float) -> None:
+        await simulation.gate()
+
+    monkeypatch.setattr(commit_module, "asyncio", SimpleNamespace(sleep=sleep))

@@ -5,18 +5,17 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from genro_wopi.adapters.redis.client import RedisClient
-from genro_wopi.domain import commit as commit_module
 from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.wopi_service.operations import receive_save
 from genro_wopi.wopi_service.service import WopiService
 from tests.model.host import HostSimulation, LostTextError
 from tests.model.offices import Office
+from tests.model.simulation import pause_at_gates
 from tests.support.in_process import put_storage, wopi_in_process
 from tests.support.world import TENANT, World
 
@@ -60,11 +59,7 @@ async def simulated(
     simulation = HostSimulation(
         seed, world, None, faults_max=faults_max, service=service, folder=place
     )
-
-    async def sleep(_seconds: float) -> None:
-        await simulation.gate()
-
-    monkeypatch.setattr(commit_module, "asyncio", SimpleNamespace(sleep=sleep))
+    pause_at_gates(simulation, monkeypatch)
     await simulation.run(live)
     return simulation
 

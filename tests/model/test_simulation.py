@@ -5,13 +5,11 @@ import os
 import time
 import uuid
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from genro_wopi.adapters.redis.client import RedisClient
-from genro_wopi.domain import commit as commit_module
 from genro_wopi.domain.commit import Commit
 from genro_wopi.domain.errors import LockMismatchError
 from genro_wopi.domain.files import Evidence, known_from_evidence
@@ -22,7 +20,13 @@ from genro_wopi.domain.sessions import Session
 from genro_wopi.domain.storages import Body
 from genro_wopi.protocol.lock_id import LockId
 from genro_wopi.protocol.times import format_us
-from tests.model.simulation import Answer, LostUpdateError, SimulatedClock, Simulation
+from tests.model.simulation import (
+    Answer,
+    LostUpdateError,
+    SimulatedClock,
+    Simulation,
+    pause_at_gates,
+)
 from tests.model.store import Node, decode, encode
 from tests.support.world import World
 
@@ -168,11 +172,7 @@ async def simulated(
     redis: RedisClient, monkeypatch: pytest.MonkeyPatch, seed: int, algorithm: Any, **more: Any
 ) -> Simulation:
     simulation = Simulation(seed, World(redis), algorithm, **more)
-
-    async def sleep(_seconds: float) -> None:
-        await simulation.gate()
-
-    monkeypatch.setattr(commit_module, "asyncio", SimpleNamespace(sleep=sleep))
+    pause_at_gates(simulation, monkeypatch)
     await simulation.run(live)
     return simulation
 

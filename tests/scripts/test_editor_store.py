@@ -13,13 +13,11 @@ from genro_wopi.domain.editors import (
     EDITORS_MAX,
     Editor,
     EditorState,
-    ProofPolicy,
     StatePut,
 )
 from genro_wopi.domain.errors import InvalidFieldsError
-from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.protocol.discovery import Discovery
-from tests.support.world import TENANT
+from tests.support.world import TENANT, an_editor
 
 STATE = EditorState(
     discovery=Discovery(actions=(), proof_keys=None), fetched_us=1, seen_keys=(), had_keys=False
@@ -32,21 +30,8 @@ def store(each_redis: RedisClient) -> RedisEditorStore:
 
 
 def editor(name: str, *, further: int = 0, scope: str = TENANT) -> Editor:
-    url = f"https://{name}.test"
-    return Editor(
-        scope=scope,
-        name=name,
-        kind=EditorKind.GENERIC,
-        url=url,
-        discovery_url=f"{url}/hosting/discovery",
-        proof=ProofPolicy.OFF,
-        priority=0,
-        extensions=(),
-        revision=1,
-        created_us=1,
-        updated_us=1,
-        addresses=tuple(f"https://{name}-{n}.test" for n in range(further)),
-    )
+    others = tuple(f"https://{name}-{n}.test" for n in range(further))
+    return an_editor(f"https://{name}.test", name=name, scope=scope, addresses=others)
 
 
 async def test_of_many_at_once_a_tenant_gets_as_many_as_it_may(store: RedisEditorStore) -> None:

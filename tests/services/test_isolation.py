@@ -18,12 +18,11 @@ from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.callback_worker.operations import backlog, deliver, fairness, upkeep
 from genro_wopi.callback_worker.operations.upkeep import Caretaker, keep_up
 from genro_wopi.domain.clock import SystemClock
-from genro_wopi.domain.editors import Editor, ProofPolicy
+from genro_wopi.domain.editors import Editor
 from genro_wopi.domain.events import DeliveryOutcome, Event, EventStatus
 from genro_wopi.domain.identifiers import TenantId
 from genro_wopi.domain.isolation import isolated
 from genro_wopi.domain.version_policy import VersionPolicy
-from genro_wopi.protocol.check_file_info import EditorKind
 from genro_wopi.session_service.operations import fresh_discovery
 from genro_wopi.wopi_service.operations import reconcile
 from tests.services.test_deliver import announce
@@ -32,7 +31,7 @@ from tests.services.test_upkeep import caretaker, lock, save
 from tests.support.failing import RAISED, Failing, Failures, unreported
 from tests.support.in_process import Wopi
 from tests.support.waiting import eventually
-from tests.support.world import TENANT, World, partitions
+from tests.support.world import TENANT, World, an_editor, partitions
 
 GOOD, BAD, GONE = TenantId("good"), TenantId("bad"), TenantId("gone")
 OUTCOMES = {
@@ -231,21 +230,7 @@ class Editors:
     """Everybody has one."""
 
     async def candidates(self, scopes: tuple[str, ...]) -> list[Editor]:
-        return [
-            Editor(
-                scope=scopes[0],
-                name="office",
-                kind=EditorKind.GENERIC,
-                url="https://office.test",
-                discovery_url="https://office.test/hosting/discovery",
-                proof=ProofPolicy.OFF,
-                priority=0,
-                extensions=(),
-                revision=1,
-                created_us=1,
-                updated_us=1,
-            )
-        ]
+        return [an_editor("https://office.test", scope=scopes[0])]
 
     async def refetch(self, _editor: Editor) -> None:
         return None

@@ -34,8 +34,12 @@ class Cluster:
     log: Path
 
     def admin(self) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-        return httpx.Client(verify=False, base_url=self.url, headers=headers, timeout=30)
+        return self.client(ADMIN_TOKEN, timeout_s=30)
+
+    def client(self, token: str, *, timeout_s: float = 40) -> httpx.Client:
+        """Return a client of the management API with a token or key."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.Client(verify=False, base_url=self.url, headers=headers, timeout=timeout_s)
 
     def pids(self) -> dict[str, int]:
         """Return the services' process ids by name, as they are now."""

@@ -10,6 +10,7 @@ from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
 from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
+from genro_wopi.domain.editors import Editor, ProofPolicy
 from genro_wopi.domain.files import FileRecord, Head
 from genro_wopi.domain.identifiers import TenantId, new_session_id
 from genro_wopi.domain.locks import LockRequest
@@ -30,6 +31,32 @@ def foreign_head(fingerprint: str = "etag-1", *, modified_us: int = 1_000) -> He
 
 def partitions(redis: RedisClient) -> Partitions:
     return Partitions(redis, PARTITIONS)
+
+
+def an_editor(
+    url: str,
+    *,
+    scope: str = "",
+    name: str = "office",
+    kind: EditorKind = EditorKind.GENERIC,
+    priority: int = 0,
+    addresses: tuple[str, ...] = (),
+) -> Editor:
+    """Return the record of an editor that signs nothing."""
+    return Editor(
+        scope=scope,
+        name=name,
+        kind=kind,
+        url=url,
+        discovery_url=f"{url}/hosting/discovery",
+        proof=ProofPolicy.OFF,
+        priority=priority,
+        extensions=(),
+        revision=1,
+        created_us=1,
+        updated_us=1,
+        addresses=addresses,
+    )
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -35,7 +34,6 @@ from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.witness import RedisSelfWitness
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.session_service import SessionServiceClient
-from genro_wopi.adapters.spool import Spool
 from genro_wopi.adapters.webhooks import WebhookReceiver
 from genro_wopi.domain.clock import SystemClock
 from genro_wopi.domain.errors import UnavailableError
@@ -53,6 +51,7 @@ from genro_wopi.runtime import metrics
 from genro_wopi.runtime.callbacks import callback_network, callback_policy
 from genro_wopi.runtime.lifecycle import require_redis
 from genro_wopi.runtime.settings import Settings
+from genro_wopi.runtime.spools import open_spool
 from genro_wopi.runtime.storages import storage_opener
 from genro_wopi.web.health import health_routes
 from genro_wopi.web.server import Readiness, serve
@@ -105,16 +104,9 @@ def build_service(
     webhooks = WebhookReceiver(CachedDirectory(tenants), ring, callback_network(settings))
     for close in (directory.aclose, storages.aclose, sessions.aclose, webhooks.aclose):
         stack.push_async_callback(close)
-    settings.spool_dir.mkdir(parents=True, exist_ok=True)
     partitions = Partitions(redis, settings.event_partitions)
     registry = RedisFileRegistry(redis, partitions)
-    spool = Spool(
-        settings.spool_dir,
-        disk_bytes_max=settings.spool_bytes_max,
-        observe=metrics.SPOOLED_BYTES.inc,
-        refused=partial(metrics.count_over_share, "spool"),
-    )
-    spool.remove_leftovers()
+    spool = open_spool(settings)
     mover = Mover(
         registry=registry,
         ledger=RedisMoveLedger(redis),

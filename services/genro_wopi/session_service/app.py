@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import Final
 
 from litestar import Litestar
@@ -17,8 +16,6 @@ from genro_wopi.adapters.redis.editor_store import RedisEditorStore
 from genro_wopi.adapters.redis.file_registry import RedisFileRegistry
 from genro_wopi.adapters.redis.instance_store import RedisInstanceStore
 from genro_wopi.adapters.redis.partitions import Partitions
-from genro_wopi.adapters.redis.session_index import SessionIndex
-from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.timeline import RedisTimeline
 from genro_wopi.adapters.secrets import AesGcmRing
@@ -28,6 +25,7 @@ from genro_wopi.domain.clock import SystemClock
 from genro_wopi.runtime import metrics
 from genro_wopi.runtime.background import background_failed
 from genro_wopi.runtime.lifecycle import require_redis
+from genro_wopi.runtime.sessions import session_store
 from genro_wopi.runtime.settings import Settings
 from genro_wopi.runtime.storages import storage_opener
 from genro_wopi.session_service.operations.desk import Desk
@@ -60,14 +58,7 @@ async def run(settings: Settings, stopping: asyncio.Event) -> None:
         timeline = RedisTimeline(redis, kept_hours=settings.timeline_hours)
         desk = Desk(
             instances=RedisInstanceStore(redis),
-            sessions=RedisSessionStore(
-                redis,
-                SessionIndex(
-                    redis,
-                    sessions_max=settings.sessions_max,
-                    refused=partial(metrics.count_over_share, "open sessions"),
-                ),
-            ),
+            sessions=session_store(settings, redis),
             budgets=RedisBudgets(
                 redis, {Budget.SESSIONS: settings.sessions_per_minute}, metrics.count_over_share
             ),

@@ -2,8 +2,6 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from functools import partial
-from pathlib import Path
 
 import msgspec
 from litestar import Litestar
@@ -22,14 +20,11 @@ from genro_wopi.adapters.redis.move_ledger import RedisMoveLedger
 from genro_wopi.adapters.redis.partitions import Partitions
 from genro_wopi.adapters.redis.rescue_store import RedisRescueStore
 from genro_wopi.adapters.redis.save_ledger import RedisSaveLedger
-from genro_wopi.adapters.redis.session_index import SessionIndex
-from genro_wopi.adapters.redis.session_store import RedisSessionStore
 from genro_wopi.adapters.redis.tenant_store import RedisTenantStore
 from genro_wopi.adapters.redis.timeline import RedisTimeline
 from genro_wopi.adapters.redis.unsettled_report import RedisUnsettledReport
 from genro_wopi.adapters.secrets import AesGcmRing
 from genro_wopi.adapters.session_service import SessionServiceClient
-from genro_wopi.adapters.spool import Spool
 from genro_wopi.adapters.tokens import JwtVerifier, public_keys
 from genro_wopi.adapters.unsettled_folder import UnsettledFolder
 from genro_wopi.domain.budgets import Budget
@@ -39,7 +34,9 @@ from genro_wopi.domain.timeline import Timeline
 from genro_wopi.runtime import metrics
 from genro_wopi.runtime.background import background_failed
 from genro_wopi.runtime.lifecycle import require_redis
+from genro_wopi.runtime.sessions import session_store
 from genro_wopi.runtime.settings import Settings
+from genro_wopi.runtime.spools import open_spool
 from genro_wopi.runtime.storages import storage_opener
 from genro_wopi.web.health import health_routes
 from genro_wopi.web.server import Readiness, serve
@@ -112,14 +109,7 @@ def build_service(
     host = Host(
         tokens=JwtVerifier(public_keys(settings.verify_keys)),
         proofs=ProofChecker(editors, clock, src_url=settings.src_url),
-        sessions=RedisSessionStore(
-            redis,
-            SessionIndex(
-                redis,
-                sessions_max=settings.sessions_max,
-                refused=partial(metrics.count_over_share, "open sessions"),
-            ),
-        ),
+        sessions=session_store(settings, redis),
         registry=registry,
         locks=RedisLockStore(redis, lock_ttl_ms=lock_ttl_ms),
         ledger=RedisSaveLedger(redis, registry, lock_ttl_ms=lock_ttl_ms),
@@ -140,14 +130,7 @@ def build_service(
         src_url=settings.src_url,
         patience_s=settings.patience_seconds,
     )
-    Path(settings.spool_dir).mkdir(parents=True, exist_ok=True)
-    spool = Spool(
-        settings.spool_dir,
-        disk_bytes_max=settings.spool_bytes_max,
-        observe=metrics.SPOOLED_BYTES.inc,
-        refused=partial(metrics.count_over_share, "spool"),
-    )
-    spool.remove_leftovers()
+    spool = open_spool(settings)
     saves = UnsettledFolder(
         settings.spool_dir,
         size_bytes_max=settings.unsettled_bytes_max,
